@@ -1,0 +1,66 @@
+# The commands of this repository. `make` alone lists them.
+
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+export PYTHON
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup system test check demo bench docs lab lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+setup: .venv/.ready ## make .venv from the committed lock; quick when it is up to date
+	@:
+
+.venv/.ready: requirements/dev.txt pyproject.toml lab/pyproject.toml
+	@echo "Setting up .venv"
+	@$(BIN)/python -c '' 2>/dev/null || tools/uv venv -q --clear --python "$(PYTHON)" .venv
+	@tools/uv pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt
+	@tools/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . -e ./lab
+	@touch $@
+
+.venv/.bench: .venv/.ready requirements/bench.txt
+	@tools/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
+system: ## as root on Debian: install redis-server, postgresql, nginx and chromium where they are lacking
+	@$(PYTHON) tools/programs.py system
+
+test: setup ## run the tests, after all the set-up that they need
+	@$(PYTHON) tools/programs.py
+	@$(BIN)/pytest $(ARGS)
+
+check: setup ## lint, format, types, direction of imports, documentation
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy src lab/src tests tools $(wildcard bench)
+	@$(BIN)/pyright
+	@$(BIN)/pytest -q tests/test_arrows.py tests/test_docs.py
+
+demo: setup ## run the demo on loopback; PORT=9000 chooses the port
+	@exec $(BIN)/coatcheck-lab demo --port $(PORT)
+
+bench: .venv/.bench ## measure against the budgets and against other libraries
+	@$(BIN)/python -m bench $(ARGS)
+
+docs: setup ## check the links and run the examples of the documentation
+	@$(BIN)/pytest tests/test_docs.py
+
+lab: ## run the article's claims as experiments
+	@echo "The experiments are not built yet."; exit 1
+
+lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer versions
+	@$(LOCK) requirements/uv.in -o requirements/uv.txt
+	@$(LOCK) pyproject.toml lab/pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
+
+clean: ## remove what the commands here have made
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
