@@ -1,0 +1,18 @@
+"""Time is an argument: everything that asks what time it is asks a clock that the caller may replace."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+Clock = Callable[[], float]
+"""Returns the time now, in seconds since the epoch (UTC)."""
+
+system_clock: Clock = time.time
+"""The default. Only this clock is corrected to the store's; an injected one is taken at its word."""
+
+
+def as_datetime(seconds: float) -> datetime:
+    """An instant in seconds since the epoch as an aware UTC datetime."""
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,89 @@
+"""From a setting to a store, and to the application's secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from .errors import ConfigurationError
+from .keyring import Keyring
+
+SCHEMES = {
+    "memory": "memory",
+    "sqlite": "sqlite",
+    "redis": "redis",
+    "rediss": "redis",
+    "valkey": "redis",
+    "valkeys": "redis",
+    "unix": "redis",
+}
+"""URL scheme -> module of `coatcheck.stores`, loaded when it is named and not before."""
+
+_NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+
+SecretSetting = str | bytes | Iterable[str | bytes] | None
+
+
+@runtime_checkable
+class OwnSecret(Protocol):
+    """An embedded store, which can keep a secret beside its data."""
+
+    def own_secret(self) -> str:
+        """The secret, made at the first call. Raises `ConfigurationError` if it was lost."""
+        ...
+
+
+def check_namespace(namespace: str) -> str:
+    """Raises `ConfigurationError` for a namespace that is not 1 to 40 letters, digits, `_`, `.` or `-`."""
+    if not _NAMESPACE.fullmatch(namespace):
+        raise ConfigurationError(f"namespace={namespace!r}: use 1 to 40 letters, digits, '_', '.' or '-'")
+    return namespace
+
+
+def open_store(setting: Any, namespace: str, opener: str) -> Any:
+    """The store that a URL names, by its module's `opener` ("open_sync" or "open_async"). No I/O.
+
+    None reads the environment's `COATCHECK_STORE`. Anything that is not text is taken for a store.
+    """
+    if setting is None:
+        setting = os.environ.get("COATCHECK_STORE")
+        if not setting:
+            raise ConfigurationError(
+                'no store: pass one, as in SessionManager("sqlite:///sessions.db"), or set COATCHECK_STORE'
+            )
+    if not isinstance(setting, str):
+        return setting
+    scheme, separator, _ = setting.partition("://")
+    if not separator or scheme not in SCHEMES:
+        # Not the URL itself: it may hold a password.
+        raise ConfigurationError(
+            f"no store is called {scheme[:20]!r}. Known: {', '.join(f'{name}://' for name in SCHEMES)}"
+        )
+    module = import_module(f".stores.{SCHEMES[scheme]}", __package__)
+    return getattr(module, opener)(setting, namespace)
+
+
+def open_keyring(secret: SecretSetting, store: Any, namespace: str) -> Keyring:
+    """The keys, from the argument, `COATCHECK_SECRET`, `COATCHECK_SECRET_FILE`, or an embedded store's own.
+
+    Raises `ConfigurationError` where there is none: sessions that another process cannot read help nobody.
+    """
+    if secret is not None:
+        return Keyring(secret, namespace=namespace)
+    if text := os.environ.get("COATCHECK_SECRET"):
+        return Keyring(text.split(), namespace=namespace)
+    if path := os.environ.get("COATCHECK_SECRET_FILE"):
+        try:
+            return Keyring(Path(path).read_text().split(), namespace=namespace)
+        except OSError as error:
+            raise ConfigurationError(f"COATCHECK_SECRET_FILE={path}: {error.strerror}") from error
+    if isinstance(store, OwnSecret):
+        return Keyring(store.own_secret(), namespace=namespace)
+    raise ConfigurationError(
+        "a shared store needs a secret that all its servers know. Make one with `coatcheck keygen`, and set "
+        "COATCHECK_SECRET or pass secret=..."
+    )

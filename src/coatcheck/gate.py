@@ -1,0 +1,67 @@
+"""What a store keeps of a user: since when earlier requests may not log in, and the latest patches.
+
+The gate and the user's sessions change in one atomic step, so `revoke_user` misses nobody: a login either
+was there to be ended, or meets the gate.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from .change import Change, apply
+from .codec import Wire
+from .policy import PATCH_MEMORY
+from .record import Record
+
+
+class Patch(NamedTuple):
+    """Fields that `update_user` wrote, in their wire form."""
+
+    seq: int
+    at: float
+    set: dict[str, Wire]
+
+
+class Gate(NamedTuple):
+    """A user's gate. The default is that of a user never heard of."""
+
+    not_before: float = 0.0
+    """A login whose request arrived before this is refused."""
+    seq: int = 0
+    patches: tuple[Patch, ...] = ()
+
+    def bars(self, began: float) -> bool:
+        """Whether a login that arrived at `began` is refused. Strictly less, so that a frozen clock works."""
+        return began < self.not_before
+
+    def closed(self, now: float) -> Gate:
+        """The gate after `revoke_user` at `now`."""
+        return self._replace(not_before=max(now, self.not_before))
+
+    def recent(self, now: float) -> tuple[Patch, ...]:
+        """The patches of the last minute: a login now may have read the data from before them."""
+        return tuple(patch for patch in self.patches if now - patch.at < PATCH_MEMORY)
+
+    def with_patch(self, fields: dict[str, Wire], now: float) -> Gate:
+        """The gate after `update_user`. Its number also exceeds those of a gate that was lost."""
+        seq = max(self.seq + 1, int(now * 1000))
+        return self._replace(seq=seq, patches=(*self.recent(now), Patch(seq, now, fields)))
+
+    def admit(self, record: Record, now: float) -> Record:
+        """A session that is being created, with the patches of the last minute over its own data."""
+        for patch in self.recent(now):
+            patched = apply(record, Change(set=patch.set, patch=patch.seq), now)
+            if isinstance(patched, Record):
+                record = patched
+        return record
+
+
+def dump_patches(gate: Gate) -> str:
+    """The gate's patches as JSON."""
+    return json.dumps(gate.patches, separators=(",", ":"), ensure_ascii=False)
+
+
+def load_patches(text: str) -> tuple[Patch, ...]:
+    """The patches that `dump_patches` wrote."""
+    return tuple(map(Patch._make, json.loads(text)))

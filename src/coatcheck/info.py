@@ -1,0 +1,64 @@
+"""What may be told of a session in a list, a page or a log: everything but its data and its secret."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from .clock import as_datetime
+from .record import Record
+
+MAX_TEXT = 256
+"""Characters of a user agent, an address or a label that are kept."""
+
+
+class Client(NamedTuple):
+    """Who asked, as far as the request tells: for the user's own list of devices, never for a decision."""
+
+    ip: str | None = None
+    user_agent: str | None = None
+
+
+ClientSource = Client | Callable[[], Client] | None
+"""Who asked, or how to find out when it is to be kept; None: nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A live session, to look at. Times are aware UTC."""
+
+    handle: str
+    user_id: str | None
+    created_at: datetime
+    last_seen_at: datetime
+    authenticated_at: datetime | None
+    expires_at: datetime
+    """When it ends if it is not used again."""
+    client: Client
+    label: str | None
+    current: bool = False
+    """It is the session that asks."""
+
+
+def info_of(record: Record, current: str | None = None) -> SessionInfo:
+    """A record as its `SessionInfo`; `current` is the handle of the session that asks."""
+    return SessionInfo(
+        handle=record.handle,
+        user_id=record.user_id,
+        created_at=as_datetime(record.created_at),
+        last_seen_at=as_datetime(record.last_seen_at),
+        authenticated_at=None if record.authenticated_at is None else as_datetime(record.authenticated_at),
+        expires_at=as_datetime(record.deadline),
+        client=Client(record.address, record.user_agent),
+        label=record.label,
+        current=record.handle == current,
+    )
+
+
+def clip(text: str | None) -> str | None:
+    """A text from the network, bounded and without control characters; None for nothing."""
+    if not text:
+        return None
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_TEXT])

@@ -1,0 +1,60 @@
+"""The application's secrets, and the purpose-separated keys derived from them.
+
+The first secret signs, all of them verify: put a new one in front, and take the old one out when the
+absolute timeout has passed. A key for one purpose (tokens, tickets, CSRF) is useless for another, and so
+is one namespace's for another's.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable
+
+from .errors import ConfigurationError
+
+MIN_SECRET_BYTES = 32
+"""RFC 7518 section 3.2: an HMAC key has at least the size of the hash, here 32 bytes."""
+
+
+def generate_secret() -> str:
+    """A new secret: 256 random bits as 43 URL-safe characters, as `coatcheck keygen` prints it."""
+    return secrets.token_urlsafe(32)
+
+
+class Keyring:
+    """Derives keys by purpose. Raises `ConfigurationError` for no secret or one under 32 bytes."""
+
+    __slots__ = ("_cache", "_namespace", "_secrets")
+
+    def __init__(self, secret: str | bytes | Iterable[str | bytes], *, namespace: str) -> None:
+        given = [secret] if isinstance(secret, (str, bytes)) else list(secret)
+        keys = [key.encode() if isinstance(key, str) else bytes(key) for key in given]
+        if not keys:
+            raise ConfigurationError("secret=[] has no key. Make one with `coatcheck keygen`.")
+        for position, key in enumerate(keys):
+            if len(key) < MIN_SECRET_BYTES:
+                raise ConfigurationError(
+                    f"secret number {position + 1} has {len(key)} bytes and needs at least {MIN_SECRET_BYTES}. "
+                    "Make one with `coatcheck keygen`."
+                )
+            if len(set(key)) < 4:
+                raise ConfigurationError(
+                    f"secret number {position + 1} repeats a few characters. Make a random one with `coatcheck keygen`."
+                )
+        self._secrets = tuple(keys)
+        self._namespace = namespace.encode()
+        self._cache: dict[str, tuple[bytes, ...]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Keyring of {len(self._secrets)}>"
+
+    def keys(self, purpose: str) -> tuple[bytes, ...]:
+        """The 32-byte keys for `purpose`, the signing key first."""
+        found = self._cache.get(purpose)
+        if found is None:
+            # One HMAC is HKDF-Expand's first block (RFC 5869, section 2.3): ample for a uniform secret.
+            info = b"coatcheck/1\0" + purpose.encode() + b"\0" + self._namespace + b"\x01"
+            found = tuple(hmac.digest(secret, info, "sha256") for secret in self._secrets)
+            self._cache[purpose] = found
+        return found

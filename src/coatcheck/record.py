@@ -1,0 +1,150 @@
+"""What a store keeps of a session: a live `Record`, or the `Ended` that a tombstone says of one.
+
+Both are immutable. The fields stay text here; only a `Session` decodes them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from .policy import TOMBSTONE
+
+
+class Secret(NamedTuple):
+    """One step of a session's secret: only its hash is known here."""
+
+    step: int
+    hash: str
+    issued_at: float
+
+
+class Record(NamedTuple):
+    """A live session. Times are seconds since the epoch, lifetimes are seconds."""
+
+    handle: str
+    user_id: str | None
+    created_at: float
+    authenticated_at: float | None
+    last_seen_at: float
+    idle: float | None
+    """Idle timeout; None: only `expires_at` ends it."""
+    expires_at: float
+    """The absolute deadline."""
+    remember: bool
+    secrets: tuple[Secret, ...]
+    """The current one first, then at most two older ones: the settled one, and the one before the current."""
+    settled: int
+    """The newest step that a client has shown 60 s or more after its issue: what is older was copied."""
+    seq: int = 0
+    """The newest `update_user` patch that this session has."""
+    patched: dict[str, int] = {}  # noqa: RUF012 (never changed in place)
+    """Field name -> number of the patch that wrote it last, so that an older reader does not undo it."""
+    address: str | None = None
+    user_agent: str | None = None
+    label: str | None = None
+    fields: str = "{}"
+    """The session's data, as `codec.dumps` writes it."""
+
+    @property
+    def deadline(self) -> float:
+        """When it ends if nobody comes, in seconds since the epoch."""
+        if self.idle is None:
+            return self.expires_at
+        return min(self.last_seen_at + self.idle, self.expires_at)
+
+    @property
+    def forget_at(self) -> float:
+        """When a store may delete it: a day after the deadline, so that the reason can still be told."""
+        return self.deadline + TOMBSTONE
+
+    def over(self, now: float) -> Ended | None:
+        """The end that time brought by `now`, or None while it lives. Nothing needs to be written for it."""
+        if now >= self.expires_at:
+            return Ended("absolute", self.expires_at)
+        if self.idle is not None and now >= self.last_seen_at + self.idle:
+            return Ended("idle", self.last_seen_at + self.idle)
+        return None
+
+
+class Ended(NamedTuple):
+    """A session that will never live again, why, and since when. It informs; no step relies on it."""
+
+    reason: str
+    at: float
+    by_this: bool = False
+    """The very change that was being made ended it (it left an anonymous session empty)."""
+    successor: str | None = None
+    """The handle under which `rotate()` let it go on: an end that comes to the old one is meant for that."""
+
+    @property
+    def forget_at(self) -> float:
+        """When a store may forget it."""
+        return self.at + TOMBSTONE
+
+
+MAX_REASON = 60
+"""Characters of a reason that are kept: a tombstone stays under 100 bytes."""
+
+
+def words(reason: str) -> str:
+    """A reason as it is kept: bounded, and text that every store and every log can hold."""
+    text = reason[:MAX_REASON].encode("utf-8", "replace").decode()
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
+_scan: Callable[[str, int], tuple[list[Any], int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+def stamp(now: float) -> float:
+    """An instant as a record keeps it: in seconds, to the millisecond, never later than it was."""
+    return int(now * 1000) / 1000
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def dump_record(record: Record) -> str:
+    """A record as two lines of JSON: what we know of it, and its fields. The handle is its key, not in it.
+
+    Times are whole milliseconds: they are read at every request, and an int is read faster than a float.
+    """
+    about = [
+        record.user_id,
+        _ms(record.created_at),
+        None if record.authenticated_at is None else _ms(record.authenticated_at),
+        _ms(record.last_seen_at),
+        None if record.idle is None else _ms(record.idle),
+        _ms(record.expires_at),
+        record.remember,
+        [(secret.step, secret.hash, _ms(secret.issued_at)) for secret in record.secrets],
+        *record[9:15],
+    ]
+    return f"{_encode(about)}\n{record.fields}"
+
+
+def load_record(handle: str, text: str) -> Record:
+    """The record that `dump_record` wrote. Raises ValueError for anything else."""
+    try:
+        about, end = _scan(text, 0)
+        about[1] /= 1000
+        if about[2] is not None:
+            about[2] /= 1000
+        about[3] /= 1000
+        if about[4] is not None:
+            about[4] /= 1000
+        about[5] /= 1000
+        about[7] = tuple([Secret(step, digest, issued / 1000) for step, digest, issued in about[7]])
+        return Record._make((handle, *about, text[end + 1 :]))
+    except (StopIteration, IndexError, TypeError, ValueError) as error:
+        raise ValueError("not a record of Coatcheck") from error
+
+
+def held(value: Record | Ended | None, now: float) -> Record | Ended | None:
+    """A stored value as it is at `now`: a record whose time is over is `Ended`."""
+    if isinstance(value, Record):
+        return value.over(now) or value
+    return value
