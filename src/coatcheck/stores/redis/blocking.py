@@ -1,0 +1,173 @@
+"""The store for synchronous callers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from ...change import Change
+from ...codec import Wire
+from ...record import Record
+from ...store import Held, Login, Stats, Taken
+from . import fork
+from .faults import dropped, plain, slow
+from .plans import Plans
+from .steps import Pause, Plan
+from .sweep import Sweep
+from .talk import CONNECT, REPLY, TURNS, Talk
+from .url import Target, check_client, place, reading
+from .values import Names, load
+
+T = TypeVar("T")
+
+
+class RedisStore:
+    """Sessions in Redis or Valkey, safe to share between threads and after a fork. Constructing it does no I/O.
+
+    `client` is the application's own `redis.Redis` (used as it is, its time-outs too, and never closed), or the
+    target of a URL. `wait` is the number of replicas that have to confirm a write before it is acknowledged.
+    """
+
+    def __init__(self, client: redis.Redis | Target, *, namespace: str = "coatcheck", wait: int = 0) -> None:
+        names = Names(namespace)
+        self.offset = 0.0
+        self._plans, self._sweep = Plans(names), Sweep(names)
+        self._target = client if isinstance(client, Target) else None
+        self._client: Any = None
+        if isinstance(client, Target):
+            self._talk = Talk(client.where, client.wait)
+        else:
+            check_client(client, redis.Redis, "RedisStore")
+            self._talk = Talk(place(client.connection_pool), wait)
+            self._client = client
+        self.forked()
+        self._raw = reading(self._client)
+        fork.watch(self)
+
+    def __repr__(self) -> str:
+        return f"<RedisStore {self._talk.where}>"
+
+    def forked(self) -> object:
+        """Begin with connections and locks of this process; the connections before."""
+        before = self._client
+        self._turns = [threading.Lock() for _ in range(TURNS)]
+        if self._target:
+            self._client = redis.Redis.from_url(
+                self._target.url,
+                protocol=2,
+                retry=Retry(NoBackoff(), 0),
+                socket_connect_timeout=CONNECT,
+                socket_timeout=REPLY,
+                # One for each thread that is in a call. The driver's own limit would fail the others.
+                max_connections=2**31,
+            )
+        return before
+
+    def _in_turn(self, handle: str, plan: Plan[T]) -> T:
+        """Threads that write to one session take turns: of two that compare and set, one has to begin again."""
+        started = time.monotonic()
+        turn = self._turns[hash(handle) % TURNS]
+        if not turn.acquire(timeout=REPLY):
+            raise slow(self._talk.where)
+        try:
+            return self._drive(plan, started)
+        finally:
+            turn.release()
+
+    def _drive(self, plan: Plan[T], started: float | None = None) -> T:
+        talk = self._talk.carry(plan, started)
+        try:
+            step = next(talk)
+            while True:
+                if isinstance(step, Pause):
+                    time.sleep(step.seconds)
+                    step = talk.send([])
+                    continue
+                try:
+                    replies = self._send(step)
+                except (redis.RedisError, OSError) as error:
+                    step = talk.throw(error)
+                else:
+                    step = talk.send(replies)
+        except StopIteration as done:
+            self.offset = self._talk.offset
+            result: T = done.value
+            return result
+
+    def _send(self, wire: list[tuple[Any, ...]]) -> list[Any]:
+        if len(wire) == 1:
+            try:
+                return [self._client.execute_command(*wire[0], **self._raw)]
+            except redis.ResponseError as error:
+                return [error]
+        pipeline = self._client.pipeline(transaction=False)
+        for command in wire:
+            pipeline.execute_command(*command, **self._raw)
+        replies: list[Any] = pipeline.execute(raise_on_error=False)
+        return replies
+
+    # -- the contract ------------------------------------------------------------------------------------
+
+    def meet(self) -> None:
+        """Check the server and measure its clock, once."""
+        self._drive(self._plans.nothing())
+
+    def load(self, handle: str) -> Held:
+        started = time.monotonic()
+        if self._talk.settled(started):
+            try:
+                key = self._plans.names.session(handle)
+                return load(handle, self._client.execute_command("GET", key, **self._raw))
+            except (redis.RedisError, OSError) as error:
+                if not dropped(error):
+                    raise plain(error, self._talk.where) from None
+        return self._drive(self._plans.load(handle), started)
+
+    def create(self, record: Record, now: float) -> bool:
+        return self._drive(self._plans.create(record, now))
+
+    def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Login:
+        return self._drive(self._plans.login(record, began, now, limit, reason))
+
+    def commit(self, handle: str, change: Change, now: float) -> Held:
+        return self._in_turn(handle, self._plans.commit(handle, change, now))
+
+    def replace(self, handle: str, change: Change, new: Record, now: float) -> Held:
+        return self._in_turn(handle, self._plans.replace(handle, change, new, now))
+
+    def end(self, handle: str, user_id: str | None, reason: str, now: float) -> Held:
+        return self._drive(self._plans.end(handle, user_id, reason, now))
+
+    def sessions(self, user_id: str, now: float, limit: int, after: str | None) -> list[Record]:
+        return self._drive(self._plans.sessions(user_id, now, limit, after))
+
+    def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> list[str]:
+        return self._drive(self._plans.revoke_user(user_id, keep, reason, now, until))
+
+    def update_user(self, user_id: str, fields: dict[str, Wire], now: float, until: float) -> int:
+        return self._drive(self._plans.update_user(user_id, fields, now, until))
+
+    def revoke_all(self, before: float, reason: str, now: float) -> int:
+        return self._drive(self._sweep.revoke_all(before, reason, now))
+
+    def redeem(self, handle: str, jti: str, nonce: str, note: str, now: float, until: float) -> Taken:
+        return self._drive(self._plans.redeem(handle, jti, nonce, note, now, until))
+
+    def taken(self, handle: str, jti: str, now: float) -> Taken:
+        return self._drive(self._plans.taken(handle, jti, now))
+
+    def purge(self, now: float, batch: int = 500) -> int:
+        """0: Redis forgets by itself."""
+        return 0
+
+    def stats(self, now: float) -> Stats:
+        return self._drive(self._sweep.stats(now))
+
+    def close(self) -> None:
+        if self._target:
+            self._client.close()

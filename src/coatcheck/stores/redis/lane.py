@@ -1,0 +1,126 @@
+"""One event loop's way to the server: what is asked for in one turn of the loop shares a round trip."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from redis import exceptions as driver
+
+from .talk import REPLY, TURNS, Wire
+from .url import reading
+
+BATCH = 128
+"""Callers that share a round trip, at most."""
+ABREAST = 4
+"""Round trips under way at the same time, at most: each needs a connection of its own."""
+
+Waiter = tuple[Wire, "asyncio.Future[list[Any]]"]
+
+
+class Lane:
+    """A client that belongs to one event loop, and those who wait for its replies."""
+
+    def __init__(self, client: Any, owned: bool) -> None:
+        self.client = client
+        self._keeper = self._keep() if owned else None
+        self._kept = False
+        self._raw = reading(client)
+        self._waiting: deque[Waiter] = deque()
+        self._boarding = False
+        self._trips: set[asyncio.Task[None]] = set()
+        self.turns = [asyncio.Lock() for _ in range(TURNS)]
+
+    async def close(self) -> None:
+        """Close the client, if it is ours."""
+        if self._keeper is not None:
+            await self._keeper.aclose()
+
+    async def _keep(self) -> AsyncGenerator[None, None]:
+        """Close the client with its loop, which finishes its asynchronous generators before it ends."""
+        try:
+            yield
+        finally:
+            await self.client.aclose()
+
+    def ask(self, wire: Wire) -> asyncio.Future[list[Any]]:
+        """The replies to these commands, an error reply as its exception; it fails if the connection does.
+
+        Cancelling it concerns nobody else.
+        """
+        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wire, future))
+        self._leave()
+        return future
+
+    def _leave(self) -> None:
+        """Have a trip start in the next turn of the loop, unless one does, or enough are under way."""
+        if self._waiting and not self._boarding and len(self._trips) < ABREAST:
+            self._boarding = True
+            trip = asyncio.get_running_loop().create_task(self._trip())
+            self._trips.add(trip)
+            trip.add_done_callback(self._arrived)
+
+    def _arrived(self, trip: asyncio.Task[None]) -> None:
+        self._trips.discard(trip)
+        if not trip.cancelled():
+            self._leave()
+
+    async def _trip(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        self._boarding = False
+        self._leave()
+        if self._keeper is not None and not self._kept:
+            self._kept = True
+            await anext(self._keeper)
+        try:
+            async with asyncio.timeout(REPLY):
+                replies = await self._exchange(batch)
+        except (driver.RedisError, OSError) as error:
+            # Whoever queues behind a server that does not answer has waited as long.
+            _fail([*batch, *self._waiting], error)
+            self._waiting.clear()
+        except asyncio.CancelledError:
+            for _, future in batch:
+                future.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 (each of those who wait raises it)
+            _fail(batch, error)
+        else:
+            for (_, future), reply in zip(batch, replies, strict=True):
+                if not future.done():
+                    future.set_result(reply)
+
+    async def _exchange(self, batch: list[Waiter]) -> list[list[Any]]:
+        commands = [command for wire, _ in batch for command in wire]
+        keys = [command[1] for command in commands if command[0] == "GET"]
+        if len(keys) < 2:
+            replies = iter(await self._send(commands))
+        else:
+            found, *others = await self._send(
+                [("MGET", *keys), *(command for command in commands if command[0] != "GET")]
+            )
+            values = iter([found] * len(keys) if isinstance(found, Exception) else found)
+            rest = iter(others)
+            replies = iter([next(values if command[0] == "GET" else rest) for command in commands])
+        return [[next(replies) for _ in wire] for wire, _ in batch]
+
+    async def _send(self, commands: Wire) -> list[Any]:
+        if len(commands) == 1:
+            try:
+                return [await self.client.execute_command(*commands[0], **self._raw)]
+            except driver.ResponseError as error:
+                return [error]
+        pipeline = self.client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command, **self._raw)
+        replies: list[Any] = await pipeline.execute(raise_on_error=False)
+        return replies
+
+
+def _fail(waiters: list[Waiter], error: Exception) -> None:
+    for _, future in waiters:
+        if not future.done():
+            future.set_exception(error)

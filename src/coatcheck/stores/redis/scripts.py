@@ -1,0 +1,227 @@
+"""The atomic steps, in Lua. Each touches the keys it is given, all of one slot, and nothing else.
+
+Records are opaque here: a script compares versions, deadlines and instants, never fields. Each gives the
+same answer when it is sent again, as after a lost reply. Nothing needs more than Redis 6.2.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+from typing import Any, NamedTuple
+
+
+class Script(NamedTuple):
+    """A script and the name by which the server remembers it."""
+
+    text: str
+    sha: str
+
+
+class Call(NamedTuple):
+    """One run of a script. All of them write."""
+
+    script: Script
+    keys: tuple[str, ...]
+    args: tuple[Any, ...]
+
+    def spell(self, in_full: bool) -> tuple[Any, ...]:
+        """The command; `in_full` for a server that does not remember the script."""
+        head = ("EVAL", self.script.text) if in_full else ("EVALSHA", self.script.sha)
+        return (*head, len(self.keys), *self.keys, *self.args)
+
+
+_COMMON = """
+local call, KEY, ARG = redis.call, KEYS, ARGV
+local function version(value) return value and value:sub(2, 9) end
+local function lives(value, now)
+  return value and value:sub(1, 1) == 'L' and tonumber(value:sub(10, 22)) > tonumber(now)
+end
+local function lengthen(key, ms)
+  if call('PTTL', key) < tonumber(ms) then call('PEXPIRE', key, ms) end
+end
+local function field(user, name) return call('HGET', user, name) or '0' end
+local function newer(user, known) return tonumber(field(user, 'seq')) > tonumber(known) end
+local function doomed(since) return since:match('^%u') end
+local function patches(user) return {'patched', field(user, 'seq'), call('HGET', user, 'patches')} end
+"""
+
+
+def _script(text: str) -> Script:
+    text = (_COMMON + text).strip()
+    return Script(text, sha1(text.encode()).hexdigest())  # noqa: S324 (the name that Redis gives it)
+
+
+CREATE = _script("""
+if call('SET', KEY[1], ARG[1], 'PX', ARG[2], 'NX') then return 1 end
+return version(call('GET', KEY[1])) == version(ARG[1]) and 1 or 0
+""")
+"""KEYS session; ARGV value, its ms. 1: created."""
+
+SAVE = _script("""
+local old = call('GET', KEY[1])
+if version(old) == version(ARG[2]) then return 1 end
+if version(old) ~= ARG[1] then return old end
+-- An end must get through on a full server, and does if a write comes first that needs no memory.
+if ARG[2]:sub(1, 1) == 'E' then call('DEL', KEY[1]) end
+call('SET', KEY[1], ARG[2], 'PX', ARG[3])
+if KEY[2] then lengthen(KEY[2], ARG[4]) end
+return 1
+""")
+"""KEYS session, its user if that has to live longer; ARGV version that was read, value, its ms, the user's ms.
+1: saved; else the value that is there."""
+
+LOGIN = _script("""
+local user, limit = KEY[1], tonumber(ARG[8])
+local function members(wanted)
+  local found, all = {}, call('HGETALL', user)
+  for i = 1, #all, 2 do
+    local since = all[i + 1]
+    if all[i]:sub(1, 2) == 'm:' and doomed(since) == wanted then
+      found[#found + 1] = {handle = all[i]:sub(3), since = since}
+    end
+  end
+  return found
+end
+local function handles(answer, found)
+  for _, member in ipairs(found) do answer[#answer + 1] = member.handle end
+  return answer
+end
+local old = call('GET', KEY[2])
+if not old then
+  if tonumber(ARG[1]) < tonumber(field(user, 'nb')) then return {'barred'} end
+  if newer(user, ARG[2]) then return patches(user) end
+  local living = {}
+  if limit then
+    local dead = {}
+    for i = 10, #ARG do dead[ARG[i]] = true end
+    for _, member in ipairs(members(nil)) do
+      if not dead[member.handle] then living[#living + 1] = member end
+    end
+    if #living >= limit and ARG[9] == '' then return handles({'full'}, living) end
+  end
+  call('SET', KEY[2], ARG[3], 'PX', ARG[4])
+  -- The oldest cannot save themselves under a new handle any more; the caller ends them before it says so.
+  table.sort(living, function(a, b)
+    local one, other = tonumber(a.since), tonumber(b.since)
+    return one > other or (one == other and a.handle > b.handle)
+  end)
+  for i = limit or 1, limit and #living or 0 do
+    call('HSET', user, 'm:' .. living[i].handle, 'O' .. living[i].since)
+  end
+  call('HSET', user, 'm:' .. ARG[6], ARG[7])
+  lengthen(user, ARG[5])
+elseif version(old) ~= version(ARG[3]) then
+  return {'taken'}
+end
+return handles({'done', call('HLEN', user)}, limit and members('O') or {})
+""")
+"""KEYS user, session; ARGV began, newest patch that is known, value, its ms, the user's ms, handle, created_at,
+limit ('' for none), '' until the caller has looked which members live, handles of those that do not."""
+
+REPLACE = _script("""
+if version(call('GET', KEY[2])) == version(ARG[2]) then return {'done'} end
+local old = call('GET', KEY[1])
+if version(old) ~= ARG[1] then return {'changed', old} end
+local user, member = KEY[3], nil
+if user then
+  member = call('HGET', user, 'm:' .. ARG[7])
+  -- Between the two steps of a revocation a thief must not save himself under a new handle.
+  if not member or doomed(member) then return {'doomed'} end
+  if newer(user, ARG[6]) then return patches(user) end
+end
+if not call('SET', KEY[2], ARG[2], 'PX', ARG[3], 'NX') then return {'taken'} end
+call('SET', KEY[1], ARG[4], 'PX', ARG[5])
+if user then
+  call('HDEL', user, 'm:' .. ARG[7])
+  call('HSET', user, 'm:' .. ARG[8], member)
+  lengthen(user, ARG[9])
+end
+return {'done'}
+""")
+"""KEYS old session, new session, their user if any; ARGV version that was read, new value, its ms, tombstone,
+its ms, newest patch that is known, old handle, new handle, the user's ms."""
+
+END = _script("""
+local old = call('GET', KEY[1])
+if version(old) == version(ARG[2]) then return {1, call('GET', KEY[2])} end
+if not lives(old, ARG[1]) then return {0, old} end
+-- RENAME needs no memory, so a full server lets the rest through.
+call('RENAME', KEY[1], KEY[2])
+call('PEXPIRE', KEY[2], 3000)
+call('SET', KEY[1], ARG[2], 'PX', ARG[3])
+if KEY[3] then call('HDEL', KEY[3], 'm:' .. ARG[4]) end
+return {1, old}
+""")
+"""KEYS session, where its remains go, its user if any; ARGV now, tombstone, its ms, handle.
+1 and what it held, or 0 and what is there."""
+
+END_MANY = _script("""
+local ended, count = {}, #ARG - 3
+local user = KEY[count + 1]
+for i = 1, count do
+  local value = call('GET', KEY[i])
+  if lives(value, ARG[1]) then
+    call('DEL', KEY[i])
+    call('SET', KEY[i], ARG[2], 'PX', ARG[3])
+    value = ARG[2]
+  end
+  if version(value) == version(ARG[2]) then ended[#ended + 1] = ARG[3 + i] end
+  if user and (not value or value:sub(1, 1) == 'E') then call('HDEL', user, 'm:' .. ARG[3 + i]) end
+end
+return ended
+""")
+"""KEYS sessions, their user if any; ARGV now, tombstone, its ms, handles. The handles of those that it ended."""
+
+CLOSE = _script("""
+local user, ending, members = KEY[1], {}, call('HGETALL', KEY[1])
+-- A write that needs no memory, so a full server lets the rest through.
+call('HDEL', user, '')
+if ARG[1] ~= '' and tonumber(field(user, 'nb')) < tonumber(ARG[1]) then call('HSET', user, 'nb', ARG[1]) end
+for i = 1, #members, 2 do
+  local name, since = members[i], members[i + 1]
+  if name:sub(1, 2) == 'm:' then
+    local handle, known = name:sub(3), doomed(since)
+    if handle == ARG[3] then
+      if known then call('HSET', user, name, since:sub(2)) end
+    elseif known or tonumber(since) <= tonumber(ARG[2]) then
+      if not known then call('HSET', user, name, 'D' .. since) end
+      ending[#ending + 1] = handle
+    end
+  end
+end
+if ARG[4] ~= '' then lengthen(user, ARG[4]) end
+return ending
+""")
+"""KEYS user; ARGV not before ('' leaves it), created up to, handle to keep, the user's ms ('' leaves them).
+Dooms the members, and returns them with those whom an earlier revocation doomed and did not end."""
+
+PATCH = _script("""
+local user = KEY[1]
+local seq, text = call('HGET', user, 'seq') or '', call('HGET', user, 'patches')
+if seq ~= ARG[2] or text ~= ARG[3] then
+  if seq ~= ARG[1] then return {'changed', seq, text} end
+  call('HSET', user, 'seq', ARG[2], 'patches', ARG[3])
+end
+lengthen(user, ARG[4])
+local handles = {'done'}
+for _, name in ipairs(call('HKEYS', user)) do
+  if name:sub(1, 2) == 'm:' then handles[#handles + 1] = name:sub(3) end
+end
+return handles
+""")
+"""KEYS user; ARGV seq that was read ('' for none), new seq, new patches, the user's ms. The members."""
+
+REDEEM = _script("""
+local held = call('GET', KEY[1])
+if not lives(held, ARG[1]) then return {0, held} end
+if call('SET', KEY[2], ARG[2], 'PX', ARG[3], 'NX') then return {1, ARG[2]} end
+return {1, call('GET', KEY[2])}
+""")
+"""KEYS session, ticket; ARGV now, mark, its ms. 1 and the mark that counts, or 0 and the session."""
+
+NEEDS = (
+    *("GET", "MGET", "SET", "DEL", "RENAME", "PTTL", "PEXPIRE", "SCAN"),
+    *("HGET", "HMGET", "HSET", "HDEL", "HLEN", "HKEYS", "HGETALL"),
+    *("EVAL", "EVALSHA", "INFO", "TIME", "WAIT"),
+)
+"""Every command that this store sends or calls: what an ACL has to allow."""

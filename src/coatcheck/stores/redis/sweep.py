@@ -1,0 +1,81 @@
+"""The operations on a whole namespace, as plans: they walk through all of its keys, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+from ...errors import StoreUnavailable
+from ...record import Ended, Record, held
+from ...store import Stats
+from .scripts import CLOSE, Call
+from .steps import Plan, end_all
+from .values import Names, load, load_mark
+
+BATCH = 200
+"""Keys that the server looks at for one command, about."""
+
+
+class Sweep:
+    """What walks through a namespace, in commands."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+
+    def revoke_all(self, before: float, reason: str, now: float) -> Plan[int]:
+        def members(keys: list[bytes]) -> Plan[int]:
+            users = [key.decode() for key in keys]
+            doomed = yield [Call(CLOSE, (user,), ("", repr(before), "", "")) for user in users]
+            ends: dict[str | None, list[str]] = {
+                user: [handle.decode() for handle in handles] for user, handles in zip(users, doomed, strict=True)
+            }
+            return len((yield from end_all(self._names, ends, reason, now)))
+
+        def sessions(keys: list[bytes]) -> Plan[int]:
+            found = yield from self._records(keys, now)
+            old = [one.handle for one in found if isinstance(one, Record) and one.created_at <= before]
+            return len((yield from end_all(self._names, {None: old}, reason, now)))
+
+        # By user first. A session that is replaced meanwhile gets a new key, which SCAN may miss; its user's key
+        # stays. Then what has no user.
+        count = yield from self._walk("u", members)
+        return count + (yield from self._walk("s", sessions))
+
+    def stats(self, now: float) -> Plan[Stats]:
+        users: set[str] = set()
+        authenticated = tombstones = tickets = 0
+
+        def count(keys: list[bytes]) -> Plan[int]:
+            nonlocal authenticated, tombstones, tickets
+            found = yield from self._records([key for key in keys if self._names.parse(key)[0] == "s"], now)
+            live = [one for one in found if isinstance(one, Record)]
+            owners = [one.user_id for one in live if one.user_id is not None]
+            users.update(owners)
+            authenticated += len(owners)
+            tombstones += len(found) - len(live)
+            if marks := [("GET", key) for key in keys if self._names.parse(key)[0] == "t"]:
+                tickets += sum(load_mark(text).until > now for text in (yield [*marks]) if text)
+            return len(live)
+
+        sessions = yield from self._walk("?", count)
+        return Stats(sessions, authenticated, len(users), tombstones, tickets)
+
+    def _walk(self, kind: str, visit: Callable[[list[bytes]], Plan[int]]) -> Plan[int]:
+        """The sum of what `visit` says of each batch of keys."""
+        count, cursor = 0, None
+        while cursor != 0:
+            ((cursor, keys),) = yield [("SCAN", cursor or 0, "MATCH", self._names.pattern(kind), "COUNT", BATCH)]
+            if keys:
+                count += yield from visit(list(dict.fromkeys(keys)))
+            yield None
+        return count
+
+    def _records(self, keys: list[bytes], now: float) -> Plan[list[Record | Ended]]:
+        """What is there at `now` under keys of sessions. A value that nobody can read opens nothing: left out."""
+        found: list[Record | Ended] = []
+        for key, raw in zip(keys, (yield [("GET", key) for key in keys]) if keys else [], strict=True):
+            with suppress(StoreUnavailable):
+                value = held(load(self._names.parse(key)[1], raw), now)
+                if value is not None:
+                    found.append(value)
+        return found

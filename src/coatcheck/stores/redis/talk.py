@@ -1,0 +1,164 @@
+"""What stands between a plan and a connection, without I/O: time, faults, retries, and the server's fitness.
+
+`Talk.carry` turns a plan into a talk, a generator that yields round trips as raw commands, and pauses. The
+drivers send them, and send back the replies (an error reply among them as its exception), or throw the fault.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Generator
+from typing import Any, TypeAlias, TypeVar
+
+from redis import exceptions as driver
+
+from ...errors import ConfigurationError, StoreUnavailable
+from .faults import dropped, plain, slow
+from .scripts import Call
+from .steps import Command, Pause, Plan
+
+T = TypeVar("T")
+Wire: TypeAlias = list[tuple[Any, ...]]
+Spoken = Generator[Wire | Pause, list[Any], T]
+
+logger = logging.getLogger("coatcheck")
+
+CONNECT = 0.5
+"""Seconds in which a connection must stand."""
+REPLY = 1.0
+"""Seconds in which a round trip must be answered, and in which the last one of a call must begin: 2 s in all."""
+AGAIN = 0.4
+"""Seconds in which a connection must have dropped for the command to be sent again."""
+TURNS = 256
+"""Locks among which the sessions that a process writes to are spread."""
+REPLICAS = 500
+"""Milliseconds for which `wait` waits for replicas."""
+
+OLDEST = (6, 2)
+"""The oldest version of Redis that this works with."""
+_CLOCK_EVERY = 60.0
+
+
+class Talk:
+    """What one store knows of its server."""
+
+    def __init__(self, where: str, wait: int) -> None:
+        self.where = where
+        self.offset = 0.0
+        self._wait = wait
+        self._fit = False
+        self._warned = False
+        self._clock_due = 0.0
+
+    def settled(self, now: float) -> bool:
+        """Whether there is nothing to do but to ask, at this instant (monotonic)."""
+        return self._fit and now < self._clock_due
+
+    def carry(self, plan: Plan[T], started: float | None = None) -> Spoken[T]:
+        """Carry out a plan of a call that began at `started` (monotonic; None: now).
+
+        Raises `StoreUnavailable`, or `ConfigurationError` for a server that is not fit.
+        """
+        if started is None:
+            started = time.monotonic()
+        if not self._fit:
+            yield from self._check(started)
+        replies: Any = None
+        while True:
+            try:
+                step = plan.send(replies)
+            except StopIteration as done:
+                if time.monotonic() >= self._clock_due:
+                    yield from self._set_clock()
+                result: T = done.value
+                return result
+            replies = None
+            if step is None:
+                started = time.monotonic()
+            elif isinstance(step, Pause):
+                yield step
+            else:
+                replies = yield from self._ask(step, started)
+
+    def _ask(self, commands: list[Command], started: float) -> Spoken[list[Any]]:
+        """One round trip of a plan: its replies, none of them a fault."""
+        waits = self._wait if any(isinstance(command, Call) for command in commands) else 0
+        replies = yield from self._send(_spell(commands, waits, in_full=False), started)
+        if any(isinstance(reply, driver.NoScriptError) for reply in replies):
+            replies = yield from self._send(_spell(commands, waits, in_full=True), started)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise plain(reply, self.where) from None
+        if waits and (confirmed := replies.pop()) < waits:
+            raise StoreUnavailable(
+                f"Redis at {self.where} has done it, but of {waits} replicas {confirmed} confirmed it within "
+                f"{REPLICAS} ms. Are they connected?"
+            )
+        return replies
+
+    def _send(self, wire: Wire, started: float) -> Spoken[list[Any]]:
+        """One round trip; a second one where the connection was stale."""
+        again = False
+        while True:
+            spent = time.monotonic() - started
+            if spent > REPLY:
+                raise slow(self.where)
+            try:
+                return (yield wire)
+            except (driver.RedisError, OSError) as error:
+                # Once, and soon. Every script knows its own work when it comes a second time.
+                if again or not dropped(error) or time.monotonic() - started > AGAIN:
+                    raise plain(error, self.where) from None
+                again = True
+
+    # -- the server's fitness ----------------------------------------------------------------------------
+
+    def _check(self, started: float) -> Spoken[None]:
+        """Refuse a server that is too old, or that may forget a session's end."""
+        facts: dict[str, Any] = {}
+        for reply in (yield from self._send([("INFO", "server"), ("INFO", "memory")], started)):
+            if isinstance(reply, dict):
+                facts |= reply
+            elif not isinstance(reply, driver.NoPermissionError):
+                raise plain(reply, self.where) from None
+        version, policy = facts.get("redis_version"), facts.get("maxmemory_policy")
+        if version and tuple(int(part) for part in re.findall(r"\d+", str(version))[:2]) < OLDEST:
+            raise ConfigurationError(f"Redis at {self.where} is version {version}; sessions need 6.2 or newer")
+        if policy and policy != "noeviction":
+            raise ConfigurationError(
+                f"Redis at {self.where} may drop a session, or the memory of its end, when it is full: its "
+                f"maxmemory-policy is {policy}. Set `maxmemory-policy noeviction` there, or give sessions a Redis "
+                "of their own."
+            )
+        if not (version and policy) and not self._warned:
+            self._warned = True
+            logger.warning(
+                "Redis at %s does not let us read INFO: make sure that its version is 6.2 or newer and its "
+                "maxmemory-policy is noeviction",
+                self.where,
+            )
+        self._fit = True
+        yield from self._set_clock()
+
+    def _set_clock(self) -> Spoken[None]:
+        """Measure the server's clock against ours, for those who share the store and not the clock."""
+        self._clock_due = time.monotonic() + _CLOCK_EVERY
+        before = time.time()
+        try:
+            (reply,) = yield [("TIME",)]
+        except (driver.RedisError, OSError):
+            return
+        after = time.time()
+        if isinstance(reply, Exception):
+            return
+        there = reply[0] + reply[1] / 1_000_000
+        # It was read between the two. What we know stands unless that disproves it, so it does not jitter.
+        if not there - after <= self.offset <= there - before:
+            self.offset = there - (before + after) / 2
+
+
+def _spell(commands: list[Command], waits: int, in_full: bool) -> Wire:
+    wire = [command.spell(in_full) if isinstance(command, Call) else command for command in commands]
+    return [*wire, ("WAIT", waits, REPLICAS)] if waits else wire

@@ -1,0 +1,78 @@
+"""From a store's URL, or from a client that the application has, to what the stores need to know. No I/O."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import redis
+from redis.client import NEVER_DECODE
+
+from ...errors import ConfigurationError
+
+_SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
+
+
+class Target(NamedTuple):
+    """Where a URL points."""
+
+    url: str
+    """As redis-py reads it."""
+    wait: int
+    """How many replicas have to confirm a write."""
+    where: str
+    """Host, port and database, for messages."""
+
+
+def parse(url: str) -> Target:
+    """The target of a URL. Raises `ConfigurationError`, never with the URL in its text: it may hold a password."""
+    try:
+        return _read(url)
+    except (ValueError, TypeError, redis.RedisError):
+        raise ConfigurationError(
+            "the store's URL is not understood. Write redis://user:password@host:6379/0 (rediss:// for TLS, "
+            "unix:///path/to/socket), with special characters of the password percent-encoded; after a question "
+            "mark may follow wait=N (replicas that confirm a write) and settings of redis-py's connections"
+        ) from None
+
+
+def _read(url: str) -> Target:
+    parts = urlsplit(url)
+    options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+    wait = int(options.pop("wait", "0"))
+    scheme = _SCHEMES.get(parts.scheme, parts.scheme)
+    # redis-py takes database 0 for a name that is no number, and localhost where a "#" in the password cuts off
+    # the rest.
+    if wait < 0 or parts.fragment or not (scheme == "unix" or re.fullmatch(r"/?\d*", parts.path)):
+        raise ValueError
+    address = url.partition(":")[2].partition("?")[0]
+    plain = f"{scheme}:{address}?{urlencode(options)}"
+    pool = redis.ConnectionPool.from_url(plain)
+    pool.connection_class(**pool.connection_kwargs)
+    return Target(plain, wait, place(pool))
+
+
+def place(pool: Any) -> str:
+    """Where a pool connects to, without user and password."""
+    known = pool.connection_kwargs
+    if path := known.get("path"):
+        return f"{path} (database {known.get('db') or 0})"
+    return f"{known.get('host', 'localhost')}:{known.get('port', 6379)}/{known.get('db') or 0}"
+
+
+def check_client(client: Any, kind: type[Any], name: str) -> None:
+    """Raises `ConfigurationError` for a client that the store called `name` cannot use."""
+    if not isinstance(client, kind):
+        raise ConfigurationError(
+            f"{name} takes a {kind.__module__.removesuffix('.client')}.{kind.__name__}, not a "
+            f"{type(client).__module__}.{type(client).__name__}. Clusters are not supported yet"
+        )
+    if getattr(client.connection_pool, "cache", None) is not None:
+        # Such a cache goes on serving a session for a while after it has ended.
+        raise ConfigurationError(f"{name}: give it a client without a client-side cache (cache_config)")
+
+
+def reading(client: Any) -> dict[str, Any]:
+    """What to add to each command, so that replies stay bytes: a lone surrogate could not be decoded."""
+    return {NEVER_DECODE: True} if client.get_encoder().decode_responses else {}

@@ -1,0 +1,223 @@
+"""One SQLite file and this process's connections to it: opening, waiting, errors in plain words, forks."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ..errors import StoreUnavailable
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+
+PATIENCE = 1.5
+"""Seconds that a call may wait for another process's lock."""
+
+_REMEDIES = {
+    sqlite3.SQLITE_BUSY: "another process has locked it for too long. Is a backup or a shell holding a transaction?",
+    sqlite3.SQLITE_NOTADB: "it is not a SQLite database. Point the store's URL at another file, or move this one away.",
+    sqlite3.SQLITE_CORRUPT: "it is damaged. Restore it from a backup, or move it away to start empty.",
+    sqlite3.SQLITE_READONLY: "it, or its folder, is read-only for this process. Change the owner or the permissions.",
+    sqlite3.SQLITE_FULL: "the disk is full. Nothing was written and nothing is lost; free some space.",
+    sqlite3.SQLITE_IOERR: "the disk did not do what was asked (full, or failing). Nothing was half written.",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened. Does its folder exist, and may this process write there?",
+}
+
+
+class _Handle:
+    """A connection that closes itself with its thread, but never in a child of fork: closing it there would
+    drop the parent's locks and tidy up its log."""
+
+    __slots__ = ("__weakref__", "db", "generation", "pid", "synchronous")
+    _abandoned: list[Connection] = []  # noqa: RUF012
+
+    def __init__(self, db: Connection, pid: int, generation: int) -> None:
+        self.db, self.pid, self.generation = db, pid, generation
+        self.synchronous = ""
+
+    def __del__(self) -> None:
+        if self.pid == os.getpid():
+            with suppress(sqlite3.Error):
+                self.db.close()
+        else:
+            self._abandoned.append(self.db)
+
+
+class Database:
+    """Connections to one file, one for reading and one for writing to each thread of each process."""
+
+    pid = staticmethod(os.getpid)
+
+    def __init__(self, path: Path, schema: str) -> None:
+        self.path = path
+        self._schema = schema
+        self._local = threading.local()
+        self._locks = (os.getpid(), threading.Lock(), threading.Lock())
+        self._ready = (0, -1)
+        self._generation = 0
+        self._open: weakref.WeakSet[_Handle] = weakref.WeakSet()
+
+    # -- reading and writing -----------------------------------------------------------------------------
+
+    def reader(self) -> Connection:
+        """This thread's connection for reading: it never waits."""
+        handle: _Handle | None = getattr(self._local, "reader", None)
+        if handle is None or handle.pid != os.getpid() or handle.generation != self._generation:
+            handle = self._local.reader = self._connect("reader")
+        return handle.db
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection for one read, with faults in plain words."""
+        try:
+            handle = self._writer()
+            yield handle.db
+        except sqlite3.Error as error:
+            raise self._plain(error) from error
+
+    @contextmanager
+    def writing(self, durable: bool = True) -> Iterator[Connection]:
+        """One transaction that has the write lock from its first word; rolled back if the block raises."""
+        # SQLite's own waiting is not fair: threads queue here, so that only processes meet there.
+        turn = self._locks_here()[2]
+        if not turn.acquire(timeout=self._patience()):
+            raise self._plain(None)
+        try:
+            handle = self._writer()
+            db = handle.db
+            # FULL: the log is on disk when COMMIT returns. NORMAL: at the next checkpoint or FULL commit.
+            level = "FULL" if durable else "NORMAL"
+            if handle.synchronous != level:
+                db.execute(f"PRAGMA synchronous = {level}")
+                handle.synchronous = level
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise self._plain(error) from error
+        finally:
+            turn.release()
+
+    def until(self, deadline: float, method: Callable[..., T], *args: Any) -> T:
+        """Call a method that waits no longer than until `deadline` (of the monotonic clock, in seconds)."""
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise self._plain(None)
+        self._local.deadline = deadline
+        try:
+            return method(*args)
+        finally:
+            self._local.deadline = None
+
+    def _patience(self) -> float:
+        """Seconds that this call may still wait."""
+        deadline: float | None = getattr(self._local, "deadline", None)
+        return PATIENCE if deadline is None else max(0.0, deadline - time.monotonic())
+
+    def _locks_here(self) -> tuple[int, threading.Lock, threading.Lock]:
+        """This process's locks, for opening and for writing: a thread that a fork left behind may hold the old."""
+        if self._locks[0] != os.getpid():
+            self._locks = (os.getpid(), threading.Lock(), threading.Lock())
+        return self._locks
+
+    # -- connections -------------------------------------------------------------------------------------
+
+    def _writer(self) -> _Handle:
+        handle: _Handle | None = getattr(self._local, "writer", None)
+        if handle is None or handle.pid != os.getpid() or handle.generation != self._generation:
+            handle = self._local.writer = self._connect("writer")
+        if getattr(self._local, "deadline", None) is not None:
+            wait = int(self._patience() * 1000)
+            handle.db.execute(f"PRAGMA busy_timeout = {wait}")
+        return handle
+
+    def _connect(self, kind: str) -> _Handle:
+        with self._locks_here()[1]:
+            here = (self._generation, os.getpid())
+            if self._ready != here:
+                self._prepare()
+                self._ready = here
+        wait = PATIENCE if kind == "writer" else 0.0
+        handle = _Handle(self._new(wait), os.getpid(), self._generation)
+        self._open.add(handle)
+        return handle
+
+    def _new(self, wait: float) -> Connection:
+        db = sqlite3.connect(self.path, timeout=wait, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA cache_size = -4096")
+        return db
+
+    def _prepare(self) -> None:
+        """Make the file and its tables, once for each process; several may do it at the same time."""
+        with suppress(FileExistsError, OSError):
+            # Before SQLite makes it: it holds what users entrust to a session.
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        deadline = time.monotonic() + PATIENCE
+        db = self._new(PATIENCE)
+        try:
+            while True:
+                try:
+                    # The switch to WAL needs the file for itself and does not wait for it on its own.
+                    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                        db.execute("PRAGMA journal_mode = WAL")
+                    break
+                except sqlite3.OperationalError as error:
+                    if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.005)
+            names = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+            if not all(line.split('"')[1] in names for line in self._schema.splitlines() if "IF NOT" in line):
+                db.execute("BEGIN IMMEDIATE")
+                for statement in self._schema.split(";"):
+                    db.execute(statement)
+                db.execute("COMMIT")
+        finally:
+            db.close()
+
+    def close(self) -> None:
+        """Close this process's connections; the next use opens new ones."""
+        self._generation += 1
+        for handle in list(self._open):
+            if handle.pid == os.getpid():
+                with suppress(sqlite3.Error):
+                    handle.db.close()
+        self._open.clear()
+
+    def _plain(self, error: sqlite3.Error | None) -> StoreUnavailable:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_BUSY if error is None else 0) & 0xFF
+        return StoreUnavailable(f"the session file {self.path}: {_REMEDIES.get(code, str(error))}")
+
+    # -- a secret beside it ------------------------------------------------------------------------------
+
+    def key_file(self, key: Path, made: Callable[[], str]) -> str:
+        """The text in a file beside the database, made exclusively (0600) with `made()` where it is missing."""
+        for _ in range(3):
+            with suppress(FileNotFoundError):
+                return key.read_text().strip()
+            draft = key.with_name(f"{key.name}.{os.getpid()}.{threading.get_ident()}")
+            try:
+                text = made()
+                with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+                    file.write(text + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                # A link is exclusive and whole: of two processes one makes it, and nobody reads half a key.
+                with suppress(FileExistsError):
+                    os.link(draft, key)
+            except OSError as error:
+                raise StoreUnavailable(f"the key file {key}: {error.strerror}") from error
+            finally:
+                draft.unlink(missing_ok=True)
+        raise StoreUnavailable(f"the key file {key} comes and goes")
