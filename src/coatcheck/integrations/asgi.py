@@ -1,0 +1,124 @@
+"""Sessions for every ASGI application: `SessionMiddleware(app)` puts a `Session` at `scope["session"]`.
+
+It loads once, before the application, and commits before the response starts; what a streaming body, a
+background task or an open websocket changes later is committed at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, MutableMapping
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from ..csrf import SAFE, OriginCheck
+from ..errors import ConfigurationError
+from ..manager import AsyncSessionManager
+from ..session import Session
+from .asgi_visit import App, Paths, Receive, Scope, Send, Visit
+
+_MODES = ("origin", "token", "report", "off")
+
+
+def session_from(request: Any) -> Session:
+    """The session of a request, a websocket or a scope.
+
+    Raises `ConfigurationError` where the middleware is missing or the path is excluded.
+    """
+    found = getattr(request, "scope", request).get("session")
+    if not isinstance(found, Session):
+        raise ConfigurationError("no session here: add SessionMiddleware, or take this path out of its exclude=")
+    return found
+
+
+def manager_from(request_or_app: Any) -> AsyncSessionManager:
+    """The manager behind a request, a scope, or an application that `SessionMiddleware` wraps."""
+    scope = getattr(request_or_app, "scope", request_or_app)
+    if isinstance(scope, MutableMapping):
+        found = scope.get("coatcheck")
+    else:
+        found = getattr(_middleware_of(request_or_app), "manager", None)
+    if not isinstance(found, AsyncSessionManager):
+        raise ConfigurationError(
+            "no session manager here: add SessionMiddleware, with manager=... to find it before the application starts"
+        )
+    return found
+
+
+def _middleware_of(app: Any) -> Any:
+    """The middleware in an application's stack, also before Starlette has built it."""
+    layer = app
+    while layer is not None and not isinstance(layer, SessionMiddleware):
+        for entry in getattr(layer, "user_middleware", ()):
+            if isinstance(entry.cls, type) and issubclass(entry.cls, SessionMiddleware):
+                manager = entry.kwargs.get("manager") or next(iter(entry.args), None)
+                if manager is not None:
+                    return SimpleNamespace(manager=manager)
+        layer = getattr(layer, "middleware_stack", None) or getattr(layer, "app", None)
+    return layer
+
+
+class SessionMiddleware:
+    """Gives every request and websocket its session, and answers for it where the application cannot.
+
+    * `manager`: an `AsyncSessionManager`; without one, `manager_settings` make it (`store=...`, ...).
+    * `csrf`: "origin" refuses unsafe requests from other sites; "token" asks a signed-in session for its
+      token as well; "report" only logs; "off" trusts that something else does it.
+    * `trusted_origins`: other origins that may make unsafe requests ("https://app.example").
+    * `csrf_exempt`: exact raw paths that other sites may post to, such as webhooks.
+    * `exclude`: paths without a session; an exact path, or a prefix that ends with "/".
+    * `public_paths`: likewise, served anonymously while the store is down, in place of a 503.
+    * `header`: "X-Session": a client that sends this header (empty at first) gets its token there, no cookie.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        /,
+        manager: AsyncSessionManager | None = None,
+        *,
+        csrf: Literal["origin", "token", "report", "off"] = "origin",
+        trusted_origins: Iterable[str] = (),
+        csrf_exempt: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        public_paths: Iterable[str] = (),
+        header: str | None = None,
+        **manager_settings: Any,
+    ) -> None:
+        if csrf not in _MODES:
+            raise ConfigurationError(f"csrf={csrf!r}: one of {', '.join(_MODES)}")
+        if manager is not None and manager_settings:
+            raise ConfigurationError(f"{', '.join(manager_settings)}: belong to the manager that was passed")
+        if manager is not None and not isinstance(manager, AsyncSessionManager):
+            raise ConfigurationError(f"an ASGI application needs an AsyncSessionManager, not {type(manager).__name__}")
+        self.app = app
+        self.manager = manager or AsyncSessionManager(**manager_settings)
+        self._owns_manager = manager is None
+        self.csrf: str = csrf
+        exempt = csrf_exempt if isinstance(csrf_exempt, str) else tuple(csrf_exempt)
+        self.origins = OriginCheck(trusted_origins, exempt)
+        self.exempt = frozenset(exempt)
+        self.exclude = Paths(exclude, "exclude")
+        self.public = Paths(public_paths, "public_paths")
+        self.header = header.lower().encode("ascii") if header else None
+        self.warned = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, websocket or lifespan."""
+        kind = scope["type"]
+        if kind not in ("http", "websocket") or "coatcheck" in scope:
+            await self.app(scope, receive, send)
+            if kind == "lifespan" and self._owns_manager:
+                await self.manager.aclose()
+            return
+        visit = Visit(self, scope, receive, send)
+        unsafe = kind == "websocket" or scope["method"] not in SAFE
+        if unsafe and self.csrf != "off" and await visit.refused(visit.from_elsewhere()):
+            return
+        if self.exclude and self.exclude.match(visit.path):
+            await self.app(scope, receive, send)
+            return
+        if not await visit.open():
+            return
+        if unsafe and self.csrf == "token" and kind == "http" and await visit.refused(await visit.without_token()):
+            return
+        await visit.run()
