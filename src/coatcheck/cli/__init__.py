@@ -1,0 +1,24 @@
+"""`coatcheck` on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from coatcheck.keyring import generate_secret
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="coatcheck", description="Server-side sessions for Python.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser(
+        "keygen",
+        help="print a new secret",
+        description="Print a new secret of 256 random bits, for COATCHECK_SECRET. To rotate, put the new one in front "
+        "of the old, separated by a space, and take the old one out when the absolute timeout has passed.",
+    )
+    parser.parse_args(arguments)
+    sys.stdout.write(generate_secret() + "\n")
+    return 0
