@@ -1,0 +1,1 @@
+"""The demo of Coatcheck, and the claims about JWT sessions as experiments."""

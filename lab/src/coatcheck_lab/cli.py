@@ -1,0 +1,80 @@
+"""The command line: `coatcheck-lab demo`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+MAX_WORKERS = 16
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65_535:
+        raise argparse.ArgumentTypeError("a port lies between 1 and 65535")
+    return port
+
+
+def _workers(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"between 1 and {MAX_WORKERS} workers")
+    return count
+
+
+def _seconds(text: str) -> int:
+    seconds = int(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError("at least one second")
+    return seconds
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="coatcheck-lab", description="Coatcheck at work.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    demo = commands.add_parser(
+        "demo",
+        help="a small document vault to try in a browser",
+        description=(
+            "Runs a small document vault on this machine: sessions, devices, roles and single-use download "
+            "links, in several worker processes. Ctrl-C stops it."
+        ),
+        epilog=(
+            "Sessions lie in an SQLite file, or in the store that the environment's COATCHECK_STORE names, "
+            "such as redis://127.0.0.1:6379/0."
+        ),
+    )
+    demo.add_argument("--port", type=_port, default=8000, help="loopback port (default: %(default)s)")
+    demo.add_argument("--workers", type=_workers, default=2, help="worker processes (default: %(default)s)")
+    demo.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="keep users, documents and sessions in this folder (default: a temporary one, removed at the end)",
+    )
+    demo.add_argument(
+        "--confirm-after",
+        type=_seconds,
+        default=600,
+        metavar="SECONDS",
+        help="age of a sign-in after which devices, roles and the password ask for the password again "
+        "(default: %(default)s)",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status. Raises SystemExit for a command line that makes no sense."""
+    options = _parser().parse_args(arguments)
+    try:
+        from .demo.serve import serve
+
+        return serve(options.port, options.workers, options.data, options.confirm_after)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
