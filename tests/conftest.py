@@ -1,0 +1,52 @@
+"""Fixtures for every test, and what happens to tests whose program this machine lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+from tests.servers import RedisServer
+from tools import programs
+
+NEEDS = {"redis": "redis-server", "browser": "chromium", "curl": "curl"}
+"""Mark of a test, and the program that it needs."""
+
+# A busy machine must not fail a test: nothing here measures time.
+settings.register_profile("coatcheck", deadline=None, print_blob=True)
+settings.load_profile("coatcheck")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the Redis fixtures, so that nobody can forget to."""
+    for item in items:
+        if "redis_server" in getattr(item, "fixturenames", ()):
+            item.add_marker("redis")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose program is missing; with CI=true fail it."""
+    for mark, program in NEEDS.items():
+        if item.get_closest_marker(mark) and programs.find(program) is None:
+            (pytest.fail if programs.in_ci() else pytest.skip)(f"{program} is missing: make system")
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests run on asyncio, which every supported framework and driver has."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """One real redis-server for the whole run. Tests that pause or stop one start their own `RedisServer`."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: RedisServer) -> str:
+    """The URL of an empty database on that server."""
+    redis_server.cli("FLUSHDB")
+    return redis_server.url

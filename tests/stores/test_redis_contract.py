@@ -1,0 +1,50 @@
+"""The Redis store keeps every promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+import redis
+
+from coatcheck.stores.redis import RedisStore
+from coatcheck.testing import StoreContract
+from coatcheck.testing.kit import Mode, Steps
+
+
+class RoundTrips:
+    """Stops the store between two round trips of one call: there another server gets its turn."""
+
+    def plan(self, store: RedisStore, method: str, arguments: tuple[Any, ...]) -> Generator[Any, Any, Any]:
+        plan: Generator[Any, Any, Any] = getattr(store._plans, method)(*arguments)
+        return plan
+
+    def carry_out(self, store: RedisStore, step: Any) -> Any:
+        def one() -> Generator[Any, Any, Any]:
+            return (yield step)
+
+        # A number is a pause that makes room for others: they have had theirs.
+        return None if isinstance(step, float) else store._drive(one())
+
+
+class TestRedis(StoreContract):
+    """The contract, over a real redis-server."""
+
+    @pytest.fixture
+    def open_store(self, redis_url: str) -> str:
+        return redis_url
+
+    @pytest.fixture
+    def steps(self, mode: Mode) -> Steps | None:
+        return RoundTrips() if mode == "sync" else None
+
+    @pytest.fixture
+    def dump(self, redis_url: str) -> Callable[[], bytes]:
+        def read() -> bytes:
+            with redis.Redis.from_url(redis_url) as client:
+                keys: list[bytes] = sorted(client.scan_iter())
+                # As a replica or a backup would get it: every key and its whole value.
+                return b"".join(key + bytes(client.dump(key) or b"") for key in keys)
+
+        return read

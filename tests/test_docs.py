@@ -1,0 +1,42 @@
+"""The documentation is right: its links lead somewhere and its examples run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_link_between_documents_leads_to_a_file(document: Path) -> None:
+    """A reader who follows a relative link finds what it names."""
+    links = LINK.findall(document.read_text())
+    files = [link.partition("#")[0] for link in links if "://" not in link and not link.startswith("#")]
+    assert [name for name in files if not (document.parent / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_python_example_runs(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ```python blocks of a document run in their order, as one module, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    text = document.read_text()
+    namespace: dict[str, Any] = {"__name__": document.stem}
+    for example in EXAMPLE.finditer(text):
+        above = "\n" * text.count("\n", 0, example.start(1))  # so that a traceback names the document's line
+        exec(compile(above + example[1], str(document), "exec"), namespace)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
+def test_every_code_fence_is_closed_and_says_its_language(document: Path) -> None:
+    """An example whose fence names no language would never be run."""
+    fences = re.findall(r"^ *```(.*)$", document.read_text(), re.MULTILINE)
+    assert len(fences) % 2 == 0
+    assert "" not in fences[::2]
