@@ -23,10 +23,6 @@ LAPS = 5
 """Parts of a slice that are timed by themselves: their median counts, so that one interruption does not."""
 
 
-Clock = Callable[[], float]
-"""What measures, in seconds: the wall clock, or this process's CPU time."""
-
-
 class Proof(Protocol):
     """What shows that a slice did what it claims, outside of the clock. Raises `Wrong`."""
 
@@ -91,7 +87,7 @@ async def _ask_all(contender: Contender, visits: Sequence[Visit], first: int, la
     return cookie
 
 
-async def _slice(contender: Contender, flight: int, clock: Clock) -> float:
+async def _slice(contender: Contender, flight: int) -> float:
     """Seconds a request takes, measured once."""
     visits, lap, proof = contender.visits, contender.lap, contender.proof
     if proof:
@@ -102,21 +98,21 @@ async def _slice(contender: Contender, flight: int, clock: Clock) -> float:
     gc.collect()
     times = []
     for turn in range(LAPS):
-        start = clock()
+        start = time.perf_counter()
         if flight == 1:
             cookie = await _ask_all(contender, visits, turn * lap, (turn + 1) * lap)
         else:
             async with asyncio.TaskGroup() as group:
                 for visit in visits[:flight]:
                     group.create_task(_ask_all(contender, [visit], 0, lap // flight))
-        times.append(clock() - start)
+        times.append(time.perf_counter() - start)
     if proof:
         proof.after(1 + LAPS * lap, cookie)
     return statistics.median(times) / lap
 
 
 async def compete(
-    contenders: Sequence[Contender], flight: int, seconds: float, clock: Clock, tell: Callable[[int, float], None]
+    contenders: Sequence[Contender], flight: int, seconds: float, tell: Callable[[int, float], None]
 ) -> Heat:
     """Measure them for about that many seconds; `tell` hears the number of rounds and the seconds so far.
 
@@ -125,14 +121,14 @@ async def compete(
     heat = Heat(flight, {contender.name: [] for contender in contenders})
     order = list(contenders)
     for contender in order:  # opens connections, makes files, fills caches
-        await _slice(contender, flight, clock)
+        await _slice(contender, flight)
     gc.collect()
     gc.freeze()
     begun, rounds = time.monotonic(), 0
     while rounds < LEAST or time.monotonic() - begun < seconds:
         random.shuffle(order)
         for contender in order:
-            heat.times[contender.name].append(await _slice(contender, flight, clock))
+            heat.times[contender.name].append(await _slice(contender, flight))
         rounds += 1
         tell(rounds, time.monotonic() - begun)
     gc.unfreeze()

@@ -1,0 +1,98 @@
+"""What a session weighs in Redis, and what it takes to import the package."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import statistics
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import redis
+
+from coatcheck import SessionManager
+
+SESSIONS = 500
+"""Sessions that are stored for one figure, each of another user."""
+SIZES = (100, 1_000, 4_000)
+"""Bytes of data as JSON, about."""
+STARTS = 21
+"""Processes that import the package."""
+
+_IMPORT = """
+import sys, time
+before = set(sys.modules)
+start = time.perf_counter()
+import coatcheck
+print((time.perf_counter() - start) * 1000)
+names = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(*sorted(names - set(sys.stdlib_module_names) - {"coatcheck"}))
+"""
+
+
+class Weight(NamedTuple):
+    """Bytes a session takes in Redis, as Redis counts its own memory."""
+
+    plain: float
+    """The same data as one JSON string under a key of its own."""
+    ours: float
+    """Record, index of the user's sessions, and keys."""
+
+
+class Start(NamedTuple):
+    """What `import coatcheck` takes in a new process."""
+
+    milliseconds: float
+    modules: list[str]
+    """Those that are neither the standard library's nor ours."""
+
+
+def _data(size: int) -> dict[str, Any]:
+    """What a shop keeps: a role, and a basket of that many bytes as JSON."""
+    basket: list[dict[str, Any]] = []
+    fields = {"role": "administrator", "basket": basket}
+    while len(json.dumps(fields)) < size:
+        basket.append({"article": secrets.token_hex(5), "count": 2})
+    return fields
+
+
+def weights(url: str) -> dict[int, Weight]:
+    """By size of the data; in a database that is empty before and after."""
+    found = {}
+    with redis.Redis.from_url(url) as client, SessionManager(url, secret=secrets.token_urlsafe(32)) as manager:
+        manager.stats()  # the scripts and the connection are not a session's
+        for size in SIZES:
+            rows = [_data(size) for _ in range(SESSIONS)]
+
+            start = _used(client)
+            for number, row in enumerate(rows):
+                client.set(f"plain:{number:08}", json.dumps(row, separators=(",", ":")), ex=3600)
+            plain = _used(client) - start
+            client.flushdb()
+
+            start = _used(client)
+            for number, row in enumerate(rows):
+                session = manager.load(None)
+                session.login(f"user-{number:08}")
+                session.update(row)
+                manager.commit(session)
+            ours = _used(client) - start
+            client.flushdb()
+            found[len(json.dumps(rows[0], separators=(",", ":")))] = Weight(plain / SESSIONS, ours / SESSIONS)
+    return found
+
+
+def _used(client: redis.Redis) -> int:
+    used: int = client.info("memory")["used_memory_dataset"]
+    return used
+
+
+def start() -> Start:
+    """The median of several processes; the first one fills the cache of compiled modules."""
+    outputs = [
+        subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True).stdout
+        for _ in range(1 + STARTS)
+    ]
+    times = [float(output.splitlines()[0]) for output in outputs[1:]]
+    return Start(statistics.median(times), outputs[0].splitlines()[1].split())
