@@ -24,10 +24,10 @@ from markupsafe import Markup
 from coatcheck.codec import (
     MAX_BYTES,
     MAX_DEPTH,
+    are_scalars,
     dumps,
     from_bytes,
     from_wire,
-    is_scalar,
     loads,
     loads_wire,
     to_bytes,
@@ -607,7 +607,7 @@ def test_only_values_that_cannot_change_in_place_are_scalar() -> None:
     """Change detection may skip a scalar; a tuple may hold a list, a subclass may have attributes."""
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     for value in ("", 1, 1.5, True, None, b"", moment, moment.date(), timedelta(1), uuid4(), Decimal(1)):
-        assert is_scalar(value)
+        assert are_scalars([value])
     for other in (
         [],
         {},
@@ -621,4 +621,4 @@ def test_only_values_that_cannot_change_in_place_are_scalar() -> None:
         bytearray(),
         object(),
     ):
-        assert not is_scalar(other)
+        assert not are_scalars([1, other])

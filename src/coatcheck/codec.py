@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import sys
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from math import isfinite
@@ -44,12 +44,12 @@ _scan_json: Callable[[str, int], tuple[object, int]] = json.JSONDecoder().scan_o
 _SCALARS = frozenset({str, int, float, bool, type(None), bytes, datetime, date, timedelta, UUID, Decimal})
 
 
-def is_scalar(value: object) -> bool:
-    """Whether the value can't be changed in place, so that only an assignment changes its field.
+def are_scalars(values: Iterable[object]) -> bool:
+    """Whether none of the values can be changed in place, so that only an assignment changes a field.
 
     False for tuples, whose members may be lists, and for subclasses, which may have attributes.
     """
-    return type(value) in _SCALARS
+    return _SCALARS.issuperset(map(type, values))
 
 
 def to_wire(value: object, path: str) -> Wire:

@@ -91,9 +91,9 @@ class Cookie:
         self.always_insecure = settings.never_secure
         self.never_insecure = settings.secure is True or settings.same_site == "none"
         self._valid = valid
-        self._patterns = {
-            name: re.compile(rb"(?:^|;)[ \t]*" + re.escape(name.encode()) + rb"=([^;]*)")
-            for name in (self.name, self.insecure_name)
+        self._find = {
+            secure: re.compile(rb"(?:^|;)[ \t]*" + re.escape(self.name_for(secure).encode()) + rb"=([^;]*)").findall
+            for secure in (True, False)
         }
 
     def __repr__(self) -> str:
@@ -115,7 +115,7 @@ class Cookie:
         data = header.encode("latin-1", "replace") if isinstance(header, str) else header
         if len(data) > MAX_HEADER:
             return None
-        found: list[bytes] = self._patterns[self.name_for(secure)].findall(data)
+        found: list[bytes] = self._find[secure](data)
         if not found:
             return None
         if len(found) == 1:

@@ -60,7 +60,7 @@ class Engine(Loading):
             or subject._idle
             or subject._expires_at
             or self.user_field
-            or (subject._accessed and any(subject.changes()))
+            or (subject._accessed and not subject._is_flat() and any(subject.changes()))
         )
 
     def _due(self, subject: Session, record: Record) -> bool:

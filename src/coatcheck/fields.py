@@ -32,7 +32,7 @@ class Fields(dict[str, Any]):
     def _is_flat(self) -> bool:
         """Whether no value can be changed in place; nothing that is not written changes that."""
         if self._flat is None:
-            self._flat = all(map(codec.is_scalar, dict.values(self)))
+            self._flat = codec.are_scalars(dict.values(self))
         return self._flat
 
     def changes(self) -> tuple[dict[str, codec.Wire], tuple[str, ...]]:

@@ -101,7 +101,7 @@ class Loading:
     def shows_end(self, subject: Session) -> bool:
         """Whether the token that the client showed belongs to a session that has ended, and has no successor."""
         # "replaced": the login's or rotation's own cookie is on its way, or there, and has the same name.
-        return subject._ended_reason not in (None, "replaced") and subject._record is None
+        return subject._record is None and subject._ended_reason not in (None, "replaced")
 
     # -- load --------------------------------------------------------------------------------------------
 

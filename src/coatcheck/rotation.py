@@ -39,20 +39,25 @@ def judge(record: Record, shown: Shown, began: float, held: float = 0.0) -> tupl
     `held`: seconds for which something on the way, such as a proxy that waits for the whole of an upload, may
     have kept the request: what was sent before the next secret had settled proves nothing.
     """
-    known = next((secret for secret in record.secrets if secret.step == shown.step), None)
+    current = record.secrets[0]
+    known = current if current.step == shown.step else _step(record, shown.step)
     if known is not None and not hmac.compare_digest(known.hash, shown.hash):
         return Verdict.UNKNOWN, None
     if shown.step < record.settled:
-        settled = next((secret for secret in record.secrets if secret.step == record.settled), record.secrets[0])
+        settled = _step(record, record.settled) or current
         if began - held < settled.issued_at + SETTLING:
             return (Verdict.GOOD if known else Verdict.UNKNOWN), None
         return Verdict.STOLEN, None
     if known is not None:
-        late = began >= known.issued_at + SETTLING
-        return Verdict.GOOD, known.step if late and known.step > record.settled else None
+        late = known.step > record.settled and began >= known.issued_at + SETTLING
+        return Verdict.GOOD, known.step if late else None
     # Pushed out by two successors, each of which somebody asked for with an older secret while the holder of
     # this one was away: there are two holders.
-    return (Verdict.STOLEN if shown.step < record.secrets[0].step else Verdict.UNKNOWN), None
+    return (Verdict.STOLEN if shown.step < current.step else Verdict.UNKNOWN), None
+
+
+def _step(record: Record, step: int) -> Secret | None:
+    return next((secret for secret in record.secrets if secret.step == step), None)
 
 
 def successor(record: Record, shown: Shown, began: float, interval: float) -> tuple[Step, str] | None:

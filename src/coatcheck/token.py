@@ -23,8 +23,7 @@ from .keyring import Keyring
 
 HANDLE_LENGTH = 22
 SECRET_LENGTH = 30
-TAG_BYTES = 16
-TAG_LENGTH = 2 * TAG_BYTES
+TAG_LENGTH = 32
 TOKEN_LENGTH = HANDLE_LENGTH + 1 + SECRET_LENGTH + 1 + TAG_LENGTH
 LAST_STEP = 0xFFFF
 
@@ -100,21 +99,24 @@ class Format(Protocol):
 def sign(keyring: Keyring, handle: str, secret: str) -> str:
     """The token of a handle and a secret, under the newest key."""
     signed = f"{handle}.{secret}"
-    tag = hmac.digest(keyring.keys(_PURPOSE)[0], signed.encode("ascii"), "sha256")[:TAG_BYTES]
-    return f"{signed}.{tag.hex()}"
+    return f"{signed}.{_tag(keyring.macs(_PURPOSE)[0], signed.encode('ascii'))}"
 
 
 def verify(keyring: Keyring, token: str) -> Shown | None:
     """What the token says, or None for anything that we did not sign. Never raises, in constant memory."""
-    if len(token) != TOKEN_LENGTH or not token.isascii():
-        return None
-    if token[HANDLE_LENGTH] != "." or token[_SIGNED] != ".":
+    if len(token) != TOKEN_LENGTH or not token.isascii() or token[_SIGNED] != ".":
         return None
     signed, given = token[:_SIGNED].encode("ascii"), token[_SIGNED + 1 :]
-    for position, key in enumerate(keyring.keys(_PURPOSE)):
-        if hmac.compare_digest(hmac.digest(key, signed, "sha256")[:TAG_BYTES].hex(), given):
+    for position, mac in enumerate(keyring.macs(_PURPOSE)):
+        if hmac.compare_digest(_tag(mac, signed), given):
             return shown(token[:HANDLE_LENGTH], token[HANDLE_LENGTH + 1 : _SIGNED], position > 0)
     return None
+
+
+def _tag(mac: hmac.HMAC, signed: bytes) -> str:
+    mac = mac.copy()
+    mac.update(signed)
+    return mac.hexdigest()[:TAG_LENGTH]
 
 
 def resign(keyring: Keyring, token: str) -> str:

@@ -75,23 +75,13 @@ class Settings(Protocol):
 class Visit:
     """One request or websocket on its way through the middleware."""
 
-    __slots__ = (
-        "answered",
-        "by_header",
-        "error",
-        "failed",
-        "fault",
-        "headers",
-        "middleware",
-        "receive",
-        "scope",
-        "secure",
-        "send",
-        "session",
-        "started",
-    )
-
     session: Session
+    started = False
+    answered = False
+    failed = True
+    """Until a response below 500 starts."""
+    fault: CoatcheckError | None = None
+    error: Exception | None = None
 
     def __init__(self, middleware: Settings, scope: Scope, receive: Receive, send: Send) -> None:
         self.middleware, self.scope, self.receive, self.send = middleware, scope, receive, send
@@ -104,11 +94,6 @@ class Visit:
                 glue = b"; " if name == b"cookie" else b", "
                 headers[name] = headers[name] + glue + value if name in headers else value
         self.headers = headers
-        self.started = self.answered = False
-        self.failed = True
-        """Until a response below 500 starts."""
-        self.fault: CoatcheckError | None = None
-        self.error: Exception | None = None
         self.by_header = middleware.header is not None and middleware.header in headers
         # Browsers send Sec-Fetch-* exactly where they take Secure cookies, even behind a proxy that hides https.
         self.secure = (
@@ -268,40 +253,32 @@ class Visit:
 
     async def sending(self, message: Message) -> None:
         """What the application sends, with the session's part in the message that starts the response."""
-        kind = message["type"]
         if self.answered:
             return
-        if kind in _STARTS and not self.started:
+        if not self.started and message["type"] in _STARTS:
             self.started = True
-            result = await self._before_start(message.get("status", 101))
-            if result is None:
+            status = message.get("status", 101)
+            self.failed = status >= 500
+            session, engine = self.session, self.middleware.manager.engine
+            try:
+                result = KEEP if engine.idle(session) else await self._commit()
+            except Exception as error:  # noqa: BLE001 (raised by `run`: frameworks garble what is raised through send)
+                await self._replace_response(error)
                 return
+            if result is KEEP and engine.shows_end(session) and self._is_navigation() and not 300 <= status < 400:
+                result = DROP
+            engine.response_started(session)
             message = self._with_headers(message, result)
         await self.send(message)
 
-    async def _before_start(self, status: int) -> Commit | None:
-        """Commit what the handler did; None if the handler's response was replaced by another."""
-        session, engine = self.session, self.middleware.manager.engine
-        failed = self.failed = status >= 500
-        result = KEEP
-        try:
-            if not engine.idle(session):
-                result = await self._commit(failed)
-            if result is KEEP and engine.shows_end(session) and self._is_navigation() and not 300 <= status < 400:
-                result = DROP
-        except SessionEnded:
-            pass  # no cookie: deleting it by name would kill another tab's new login
-        except Exception as error:  # noqa: BLE001 (raised by `run`: frameworks garble what is raised through send)
-            await self._replace_response(error)
-            return None
-        engine.response_started(session)
-        return result
-
-    async def _commit(self, failed: bool) -> Commit:
+    async def _commit(self) -> Commit:
         if self.fault is not None:
             # Nobody knows whose session this is: a new one's cookie would sign its owner out.
             raise self.fault
-        return await self.middleware.manager.commit(self.session, failed=failed)
+        try:
+            return await self.middleware.manager.commit(self.session, failed=self.failed)
+        except SessionEnded:
+            return KEEP  # no cookie: deleting it by name would kill another tab's new login
 
     async def _replace_response(self, error: Exception) -> None:
         html = self._wants_html()

@@ -49,6 +49,7 @@ class SQLiteStore:
         table = f'"{namespace}_sessions"'
         self._sessions, self._gates, self._tickets = table, f'"{namespace}_gates"', f'"{namespace}_tickets"'
         self._select = f"SELECT record, reason, forget_at, successor FROM {table} WHERE handle = ?"
+        self._select_live = f"SELECT record FROM {table} WHERE handle = ? AND record IS NOT NULL"
 
     def __repr__(self) -> str:
         return f"<SQLiteStore {self.path.name}>"
@@ -61,7 +62,11 @@ class SQLiteStore:
 
     def load_now(self, handle: str) -> Held:
         """As `load`, but never waits: raises `sqlite3.OperationalError` where it would have to."""
-        return value_of(handle, self._db.reader().execute(self._select, (handle,)).fetchone())
+        db = self._db.reader()
+        row = db.execute(self._select_live, (handle,)).fetchone()
+        if row is not None:
+            return record_of(handle, row[0])
+        return value_of(handle, db.execute(self._select, (handle,)).fetchone())
 
     def create(self, record: Record, now: float) -> bool:
         with self._writing(now) as db:
