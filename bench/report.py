@@ -105,9 +105,7 @@ def _budgets(results: Results) -> list[Line]:
             Line(f"Redis memory, {size} bytes", f"{most:.0f} bytes", f"{one.ours:.0f} bytes", one.ours <= most)
         )
     start = results.start
-    lines.append(
-        Line("`import coatcheck`", "40 ms", f"{start.milliseconds:.0f} ms", start.milliseconds < 40)
-    )
+    lines.append(Line("`import coatcheck`", "40 ms", f"{start.milliseconds:.0f} ms", start.milliseconds < 40))
     names = ", ".join(start.modules) or "none"
     return [*lines, Line("third-party modules that it loads", "none", names, not start.modules)]
 
