@@ -60,7 +60,8 @@ def first(cookie: Cookie, header: Any, secure: bool = True) -> str | None:
 
 def any_name(cookie: Cookie, header: Any, secure: bool = True, read: Any = Cookie.read) -> str | None:
     """The cookie of either name."""
-    return read(cookie, header, secure) or read(cookie, header, not secure)
+    found: str | None = read(cookie, header, secure) or read(cookie, header, not secure)
+    return found
 
 
 def never_failed(engine: Engine, subject: Session, failed: bool = False, commit: Any = Engine.commit) -> Any:
