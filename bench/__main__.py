@@ -70,7 +70,7 @@ async def _measure(folder: Path, redis_url: str | None, seconds: float) -> repor
             alone=await heat("One request at a time", alone, 1),
             together=await heat(f"{FLIGHT} requests in flight", together, FLIGHT),
             writes=await heat("Writes and logins", writes, 1),
-            weights=footprint.weights(redis_url) if redis_url else None,
+            weights=footprint.weights(),
             start=footprint.start(),
         )
 

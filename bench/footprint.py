@@ -7,13 +7,16 @@ import secrets
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import redis
 
 from coatcheck import SessionManager
 
-SESSIONS = 500
+from .servers import redis_server
+
+SESSIONS = 2000
 """Sessions that are stored for one figure, each of another user."""
 SIZES = (100, 1_000, 4_000)
 """Bytes of data as JSON, about."""
@@ -57,35 +60,47 @@ def _data(size: int) -> dict[str, Any]:
     return fields
 
 
-def weights(url: str) -> dict[int, Weight]:
-    """By size of the data; in a database that is empty before and after."""
+def weights() -> dict[int, Weight] | None:
+    """By size of the data; None where redis-server is not installed. Each figure has a new server to itself."""
     found = {}
-    with redis.Redis.from_url(url) as client, SessionManager(url, secret=secrets.token_urlsafe(32)) as manager:
-        manager.stats()  # the scripts and the connection are not a session's
-        for size in SIZES:
-            rows = [_data(size) for _ in range(SESSIONS)]
-
-            start = _used(client)
-            for number, row in enumerate(rows):
-                client.set(f"plain:{number:08}", json.dumps(row, separators=(",", ":")), ex=3600)
-            plain = _used(client) - start
-            client.flushdb()
-
-            start = _used(client)
-            for number, row in enumerate(rows):
-                session = manager.load(None)
-                session.login(f"user-{number:08}")
-                session.update(row)
-                manager.commit(session)
-            ours = _used(client) - start
-            client.flushdb()
-            found[len(json.dumps(rows[0], separators=(",", ":")))] = Weight(plain / SESSIONS, ours / SESSIONS)
+    for size in SIZES:
+        rows = [_data(size) for _ in range(SESSIONS)]
+        plain, ours = _grown(_store_plainly, rows), _grown(_store_sessions, rows)
+        if plain is None or ours is None:
+            return None
+        found[len(_json(rows[0]))] = Weight(plain / SESSIONS, ours / SESSIONS)
     return found
 
 
-def _used(client: redis.Redis) -> int:
-    used: int = client.info("memory")["used_memory_dataset"]
-    return used
+def _json(row: dict[str, Any]) -> str:
+    return json.dumps(row, separators=(",", ":"))
+
+
+def _store_plainly(url: str, rows: list[dict[str, Any]]) -> None:
+    with redis.Redis.from_url(url) as client:
+        for number, row in enumerate(rows):
+            client.set(f"session:{number:08}", _json(row), ex=3600)
+
+
+def _store_sessions(url: str, rows: list[dict[str, Any]]) -> None:
+    with SessionManager(url, secret=secrets.token_urlsafe(32)) as manager:
+        for number, row in enumerate(rows):
+            session = manager.load(None)
+            session.login(f"user-{number:08}")
+            session.update(row)
+            manager.commit(session)
+
+
+def _grown(fill: Callable[[str, list[dict[str, Any]]], None], rows: list[dict[str, Any]]) -> int | None:
+    """Bytes by which a new server's data has grown; the first row is there before, with all that comes once."""
+    with redis_server() as url:
+        if url is None:
+            return None
+        fill(url, rows[:1])
+        with redis.Redis.from_url(url) as client:
+            before = client.info("memory")["used_memory_dataset"]
+            fill(url, rows)
+            return int(client.info("memory")["used_memory_dataset"] - before)
 
 
 def start() -> Start:
