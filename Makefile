@@ -10,7 +10,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test check demo bench docs lab lock clean
+.PHONY: help setup system test check demo bench soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -49,6 +49,9 @@ demo: setup ## run the demo on loopback; PORT=9000 chooses the port
 
 bench: .venv/.bench ## measure against the budgets and against other libraries
 	@$(BIN)/python -m bench $(ARGS)
+
+soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10 --write"
+	@$(BIN)/python -m bench.soak $(ARGS)
 
 docs: setup ## check the links and run the examples of the documentation
 	@$(BIN)/pytest tests/test_docs.py

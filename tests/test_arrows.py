@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "errors": "",
     "clock": "",
     "hosts": "",
+    "health": "",
     # Forms and settings.
     "keyring": "errors",
     "token": "errors keyring",
@@ -64,14 +65,14 @@ MAY_IMPORT = {
     # Siblings: none of them imports another.
     "offload": CONTRACT,
     "stores.memory": f"{CONTRACT} offload",
-    "stores.sqlite": f"{CONTRACT} offload",
-    "stores.redis": f"{CONTRACT} token",
+    "stores.sqlite": f"{CONTRACT} offload health",
+    "stores.redis": f"{CONTRACT} token health",
     "integrations.asgi": FRONT,
     "integrations.gate": f"{FRONT} clock integrations.asgi",
     "integrations.starlette": f"{FRONT} integrations.asgi",
     "integrations.fastapi": f"{FRONT} integrations.asgi integrations.starlette",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
-    "cli": "keyring",
+    "cli": "keyring errors health manager",
     "__main__": "cli",
 }
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an

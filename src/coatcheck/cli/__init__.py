@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from coatcheck.keyring import generate_secret
 
+from . import doctor
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
@@ -19,6 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Print a new secret of 256 random bits, for COATCHECK_SECRET. To rotate, put the new one in front "
         "of the old, separated by a space, and take the old one out when the absolute timeout has passed.",
     )
-    parser.parse_args(arguments)
+    doctor.add(
+        commands.add_parser(
+            "doctor",
+            help="examine a store",
+            description=doctor.DESCRIPTION,
+            epilog=doctor.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+    options = parser.parse_args(arguments)
+    if options.command == "doctor":
+        return doctor.run(options)
     sys.stdout.write(generate_secret() + "\n")
     return 0

@@ -22,10 +22,12 @@ from ..change import Change, apply
 from ..codec import Wire, to_bytes
 from ..errors import ConfigurationError, StoreUnavailable
 from ..gate import Gate, dump_patches, load_patches
+from ..health import Check
 from ..offload import Offloaded
 from ..policy import TOMBSTONE
 from ..record import Ended, Record, dump_record, held
 from ..store import Held, Login, Stats, Taken
+from . import sqlite_health
 from .sqlite_file import PATIENCE, Connection, Database
 from .sqlite_rows import SCHEMA, record_of, value_of
 
@@ -241,6 +243,10 @@ class SQLiteStore:
             return secrets.token_urlsafe(32)
 
         return self._db.key_file(key, made)
+
+    def checks(self) -> Iterator[Check]:
+        """Whether the file, its log and its key are as they should be."""
+        return sqlite_health.checks(self.path, self._db._plain)
 
     # -- rows --------------------------------------------------------------------------------------------
 

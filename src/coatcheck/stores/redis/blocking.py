@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import redis
@@ -12,9 +13,11 @@ from redis.retry import Retry
 
 from ...change import Change
 from ...codec import Wire
+from ...health import Check
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
-from . import fork
+from ...token import new_handle
+from . import fork, health
 from .faults import dropped, plain, slow
 from .plans import Plans
 from .steps import Pause, Plan
@@ -167,6 +170,11 @@ class RedisStore:
 
     def stats(self, now: float) -> Stats:
         return self._drive(self._sweep.stats(now))
+
+    def checks(self) -> Iterator[Check]:
+        """Whether the server keeps what sessions need."""
+        slot = self._plans.names.session(new_handle(None)).partition(":s:")[0]
+        return health.checks(self._send, self._talk.where, self._talk._wait, slot)
 
     def close(self) -> None:
         if self._target:
