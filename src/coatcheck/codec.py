@@ -99,7 +99,11 @@ def loads(text: str) -> dict[str, Any]:
     fields = loads_wire(text)
     # A tag's key, and an escaped one, always shows in the text like this.
     if '"$' in text:
-        return {name: from_wire(wire) for name, wire in fields.items()}
+        try:
+            return {name: from_wire(wire) for name, wire in fields.items()}
+        except RecursionError:
+            # The parser takes deeper text than `dumps` writes, and than can be walked.
+            raise ValueError("not the fields of a session: nested too deep") from None
     return fields
 
 

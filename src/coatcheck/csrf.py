@@ -313,7 +313,7 @@ class TokenScanner:
                 return value.decode("latin-1")
 
 
-_BOUNDARY = re.compile(r""";[ \t]*boundary=(?:"([ -!#-~]{1,70})"|([!#-:<-~]{1,70})(?![^ \t;]))""", re.IGNORECASE)
+_BOUNDARY = re.compile(r"""(?ai);[ \t]*boundary=(?:"([ -!#-~]{1,70})"|([!#-:<-~]{1,70})(?![^ \t;]))""")
 """RFC 2046, section 5.1.1: at most 70 characters."""
 
 

@@ -124,12 +124,12 @@ class Loading:
         if not isinstance(value, Record):
             return False
         began = self.began(found)
-        verdict, settles = rotation.judge(value, shown, began, found._held)
-        if verdict is not Verdict.GOOD or value.over(began):
-            return False
         try:
+            verdict, settles = rotation.judge(value, shown, began, found._held)
+            if verdict is not Verdict.GOOD or value.over(began):
+                return False
             dict.update(found, codec.loads(value.fields))
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:
             # During a rollout the servers that can read it are a retry away.
             raise StoreUnavailable(f"the session {value.handle} cannot be read: {error}") from error
         found._record, found._shown, found._settles = value, shown, settles

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from .policy import TOMBSTONE
 
@@ -96,7 +96,14 @@ def words(reason: str) -> str:
 
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode
 _new = tuple.__new__  # a quarter of the time of a named tuple's own constructor
-_scan: Callable[[str, int], tuple[list[Any], int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+
+
+def _no_constant(name: str) -> NoReturn:
+    # NaN compares as False with everything: a session whose deadline it is would never end.
+    raise ValueError(name)
+
+
+_scan: Callable[[str, int], tuple[list[Any], int]] = json.JSONDecoder(parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
 
 
 def stamp(now: float) -> float:
@@ -134,6 +141,8 @@ def load_record(handle: str, text: str) -> Record:
         user, created, signed_in, seen, idle, expires, remember, steps, settled, seq, patched, address, agent, label = (
             about
         )
+        if not steps or not (user is None or type(user) is str):
+            raise ValueError("damaged")  # noqa: TRY301 (all of it is one refusal)
         return _new(
             Record,
             (
@@ -155,7 +164,7 @@ def load_record(handle: str, text: str) -> Record:
                 text[end + 1 :],
             ),
         )
-    except (StopIteration, IndexError, TypeError, ValueError) as error:
+    except (StopIteration, IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError("not a record of Coatcheck") from error
 
 

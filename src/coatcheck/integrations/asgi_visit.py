@@ -39,6 +39,22 @@ LONGEST_UPLOAD = 3600.0
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 
+_PIECE = 1024
+"""Bytes below which pieces of a body are held as one."""
+
+
+def keep(held: list[Message], message: Message) -> None:
+    """Add a message of a body that is read ahead. A client can send one byte in each frame, or none, for ever
+    (CVE-2019-9518): what is held grows with the bytes, not with the frames."""
+    last = held[-1] if held else None
+    if last is not None and message["type"] == "http.request" and len(last["body"]) < _PIECE:
+        held[-1] = {**message, "body": last["body"] + message.get("body", b"")}
+    elif message["type"] == "http.request":
+        held.append({**message, "body": message.get("body", b"")})
+    else:
+        held.append(message)
+
+
 class Paths:
     """Exact raw paths, and prefixes that end with a slash. Never normalised: CVE-2025-47910."""
 
@@ -179,7 +195,7 @@ class Visit:
         read = 0
         while not scanner.done and read <= SCAN_LIMIT:
             message = await self.receive()
-            held.append(message)
+            keep(held, message)
             if message["type"] != "http.request":
                 break
             chunk: bytes = message.get("body", b"")

@@ -28,7 +28,7 @@ from ..errors import (
 from ..replies import Reply, refusal, reply
 from ..tickets import Spent, Ticket
 from .asgi import manager_from, session_from
-from .asgi_visit import POLICY_VIOLATION, App, Message, Receive, Scope, Send
+from .asgi_visit import POLICY_VIOLATION, App, Message, Receive, Scope, Send, keep
 
 Page = Callable[[Scope, TicketError, int], str]
 """Makes the HTML of a refusal from the request's scope, the error and the status."""
@@ -123,7 +123,7 @@ class TicketGate:
         body = b""
         while len(body) <= MAX_FORM:
             message = await receive()
-            held.append(message)
+            keep(held, message)
             body += message.get("body", b"")
             if message["type"] != "http.request" or not message.get("more_body", False):
                 break
