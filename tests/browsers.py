@@ -178,16 +178,13 @@ class World:
             self.ended_at = self.now
         if verdict is not Verdict.GOOD:
             return
-        planned = rotation.successor(record, shown, began, INTERVAL)
-        if planned or settles:
-            step, text = planned or (None, "")
-            change = Change(settle=settles, step=step)
-            self.at(self.random.expovariate(5), self._committing(browser, change, text))
-
-    def _committing(self, browser: Browser, change: Change, text: str) -> Callable[[], None]:
         life = browser.life
 
         def commit() -> None:
+            planned = rotation.successor(record, shown, began, INTERVAL, self.now)
+            if planned is None and settles is None:
+                return
+            change = Change(settle=settles, step=planned[0] if planned else None)
             self.record = self.rules.write(self.record, change, self.now)
             current = self.record.secrets[0]
             won = change.step is not None and change.step.to.hash == current.hash
@@ -195,7 +192,7 @@ class World:
                 token = Shown(self.record.handle, current.step, current.hash, False)
                 self.at(self.random.expovariate(5), lambda: self.respond(browser, life, token))
 
-        return commit
+        self.at(self.random.expovariate(5), commit)
 
     def respond(self, browser: Browser, life: int, token: Shown) -> None:
         """The response brings the next cookie, unless the browser has crashed meanwhile."""

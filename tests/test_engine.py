@@ -200,8 +200,10 @@ def test_nothing_is_stored_without_a_secret_to_sign_with(monkeypatch: pytest.Mon
     for name in ("COATCHECK_SECRET", "COATCHECK_SECRET_FILE"):
         monkeypatch.delenv(name, raising=False)
 
-    monkeypatch.delattr(MemoryStore, "own_secret")
-    store = MemoryStore()
+    class Shared(MemoryStore):
+        own_secret = None  # type: ignore[assignment]
+
+    store = Shared()
     manager = SessionManager(store, clock=clock)
     for work in (sets(cart=[1]), lambda session: session.login("ada")):
         with pytest.raises(ConfigurationError, match="coatcheck keygen"):

@@ -39,6 +39,9 @@ class Commit(NamedTuple):
 KEEP = Commit("keep")
 DROP = Commit("drop")
 
+_CROWD = 100
+"""How many logins at once are looked for above the limit."""
+
 
 class Engine(Loading):
     """The decisions of one manager: what a request did, and what to tell its client."""
@@ -151,13 +154,17 @@ class Engine(Loading):
         pending = replace(pending, at=self.now())
         new = subject._new_record(pending, text)
         limit, why = self.policy.max_sessions, "too many sessions"
-        done: Login = yield "login", (new, self.began(subject), self.now(), limit, why)
+        old = subject._record
+        # The session that this login replaces does not count, nor is it thrown out with what it holds.
+        renews = old is not None and old.user_id == new.user_id
+        most = limit + renews if limit else None
+        done: Login = yield "login", (new, self.began(subject), self.now(), most, why)
         if done.record is None:
             self.emit("login_refused", user_id=new.user_id, reason="revoked")
             raise ReauthenticationRequired(
                 "all sessions of this user were ended while this sign-in was under way. Sign in again."
             )
-        old = subject._record
+        held_at_end: Held = None
         if old is not None:
             held_at_end = yield from self.end(old, "replaced")
             late = self._late(subject, wires, held_at_end, pending.carry)
@@ -175,6 +182,11 @@ class Engine(Loading):
         subject._seen_seq = 0
         for handle in done.over_limit:
             self.emit("ended", handle=handle, user_id=new.user_id, reason=why)
+        if limit and renews and not isinstance(held_at_end, Record):
+            # Something else had ended it meanwhile, so it made no room.
+            members: list[Record] = yield "sessions", (new.user_id, self.now(), limit + _CROWD, None)
+            for one in [one for one in members if one.handle != new.handle][limit - 1 :]:
+                yield from self.end(one, why)
         return self._issued(subject, done.record, pending.secret, text)
 
     @staticmethod
@@ -185,16 +197,16 @@ class Engine(Loading):
         """
         before = codec.loads_wire(subject._text)
         mine, gone = difference(before, wires)
-        if not isinstance(old, Record):
-            if old is not None and old.reason == "replaced":
-                return Change()  # by this very login, sent twice
-            return Change(delete=tuple(name for name in before if name in wires and name not in mine))
-        late, deleted = difference(before, codec.loads_wire(old.fields))
         own = {*mine, *gone}
 
         def comes(name: str) -> bool:
             return name not in own and (carry is True or (carry is not False and name in carry))
 
+        if not isinstance(old, Record):
+            if old is not None and old.reason == "replaced":
+                return Change()  # by this very login, sent twice
+            return Change(delete=tuple(filter(comes, before)))
+        late, deleted = difference(before, codec.loads_wire(old.fields))
         return Change(
             set={name: wire for name, wire in late.items() if comes(name)},
             delete=tuple(filter(comes, deleted)),
@@ -232,7 +244,7 @@ class Engine(Loading):
         secret = None
         shown = subject._shown
         if shown and not subject._responded:
-            planned = rotation.successor(record, shown, self.began(subject), self.policy.rotation_seconds)
+            planned = rotation.successor(record, shown, self.began(subject), self.policy.rotation_seconds, self.now())
             if planned:
                 change, secret = change._replace(step=planned[0]), planned[1]
         text = codec.dumps(subject.wires()) if wrote else subject._text
@@ -246,13 +258,20 @@ class Engine(Loading):
             return KEEP
         if not isinstance(value, Record):
             return self._not_written(subject, record, value) if wrote else KEEP
-        subject._settles = None
         if secret and change.step and value.secrets[0].hash == change.step.to.hash:
             self.emit("rotated", handle=value.handle, user_id=value.user_id)
             return self._issued(subject, value, secret, text)
         self._stored(subject, value, text)
-        if subject._token and not subject._responded and ((shown and shown.resign) or change.expires_at):
-            return self._told(value, self._tokens.resign(self._keyring(), subject._token))
+        return self._told_again(subject, value, longer=change.expires_at is not None)
+
+    def _told_again(self, subject: Session, record: Record, longer: bool) -> Commit:
+        """The same secret once more: with the newest key's tag, or because the cookie has to live longer."""
+        shown, text = subject._shown, subject._token
+        # Never an older secret: it would take the place of the newer one that the client may have by now.
+        if subject._responded or not (shown and text) or shown.step != record.secrets[0].step:
+            return KEEP
+        if shown.resign or longer:
+            return self._told(record, self._tokens.resign(self._keyring(), text))
         return KEEP
 
     def _not_written(self, subject: Session, record: Record, value: Ended | None) -> Commit:
@@ -268,7 +287,7 @@ class Engine(Loading):
     def _stored(self, subject: Session, record: Record, text: str) -> None:
         """Let the session go on from what is stored now: a stream may commit again."""
         subject._record, subject._text = record, text
-        subject._pending = subject._rotating = subject._idle = subject._expires_at = None
+        subject._pending = subject._rotating = subject._idle = subject._expires_at = subject._settles = None
         subject._written, subject._flat = False, None
         if self.user_field is not None:
             subject._field_user = self._user_in(subject)

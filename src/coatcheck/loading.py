@@ -84,8 +84,9 @@ class Loading:
         subject._responded = True
 
     def spared(self, subject: Session) -> str | None:
-        """The handle that `revoke_user` has to keep for a session: before its commit `rotate` keeps the old one."""
-        return subject._record.handle if subject._record and subject._rotating else subject.handle
+        """The handle that `revoke_user` has to keep for a session: before its commit a login or `rotate` has
+        the old one, which still holds the data."""
+        return subject._record.handle if subject._record else subject.handle
 
     def spare(self, subject: Session, revoked_at: float) -> None:
         """Let a session that `revoke_user` was told to keep log in, though its request came before."""

@@ -61,11 +61,11 @@ class Record(NamedTuple):
 
     def over(self, now: float) -> Ended | None:
         """The end that time brought by `now`, or None while it lives. Nothing needs to be written for it."""
-        if now >= self.expires_at:
-            return Ended("absolute", self.expires_at)
-        if self.idle is not None and now >= self.last_seen_at + self.idle:
-            return Ended("idle", self.last_seen_at + self.idle)
-        return None
+        # Of two deadlines the first is the reason: it must not change while the tombstone's day goes by.
+        deadline = self.deadline
+        if now < deadline:
+            return None
+        return Ended("absolute" if deadline == self.expires_at else "idle", deadline)
 
 
 class Ended(NamedTuple):

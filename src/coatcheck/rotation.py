@@ -53,14 +53,15 @@ def judge(record: Record, shown: Shown, began: float, held: float = 0.0) -> tupl
         return Verdict.GOOD, known.step if late else None
     # Pushed out by two successors, each of which somebody asked for with an older secret while the holder of
     # this one was away: there are two holders.
-    return (Verdict.STOLEN if shown.step < current.step else Verdict.UNKNOWN), None
+    pushed_out = shown.step < current.step and began - held >= current.issued_at
+    return (Verdict.STOLEN if pushed_out else Verdict.UNKNOWN), None
 
 
 def _step(record: Record, step: int) -> Secret | None:
     return next((secret for secret in record.secrets if secret.step == step), None)
 
 
-def successor(record: Record, shown: Shown, began: float, interval: float) -> tuple[Step, str] | None:
+def successor(record: Record, shown: Shown, began: float, interval: float, now: float) -> tuple[Step, str] | None:
     """The step that this request should try, and the new secret's text; None while the present one serves.
 
     The holder of the current secret gets the next one when it is `interval` seconds old. The holder of an
@@ -71,7 +72,8 @@ def successor(record: Record, shown: Shown, began: float, interval: float) -> tu
     if began < current.issued_at + age or current.step >= LAST_STEP:
         return None
     text = new_secret(current.step + 1)
-    return Step(current.hash, Secret(current.step + 1, hash_secret(text), stamp(began))), text
+    # Of now: a slow request's client could not have it before, and may crash before it is saved.
+    return Step(current.hash, Secret(current.step + 1, hash_secret(text), stamp(now))), text
 
 
 def older(secrets: tuple[Secret, ...], settled: int) -> tuple[Secret, ...]:

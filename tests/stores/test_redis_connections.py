@@ -329,13 +329,13 @@ class _Clock:
 
     def measure(self) -> float:
         """What the store makes of it."""
-        speech = self.talk._set_clock()
-        assert next(speech) == [("TIME",)]
+        speech = self.talk._look_again()
+        assert next(speech) == [("TIME",), ("INFO", "memory")]
         self.now += self.delay / 2
         there = self.now + self.ahead
         self.now += self.delay / 2
         with pytest.raises(StopIteration):
-            speech.send([(int(there), int(there % 1 * 1_000_000))])
+            speech.send([(int(there), int(there % 1 * 1_000_000)), {"maxmemory_policy": "noeviction"}])
         return self.talk.offset
 
 

@@ -228,7 +228,8 @@ class MemoryStore:
 
     def _bury(self, handle: str, ended: Ended) -> None:
         self._drop_member(self._sessions[handle], handle)
-        self._sessions[handle] = ended
+        # Whoever finds it later is not the one that ended it: a "drop" would delete another tab's cookie.
+        self._sessions[handle] = ended._replace(by_this=False)
 
     def _drop_member(self, value: Record | Ended, handle: str) -> None:
         if isinstance(value, Record) and value.user_id is not None:

@@ -68,9 +68,22 @@ class Lane:
         if not trip.cancelled():
             self._leave()
 
+    def _board(self) -> list[Waiter]:
+        """Those who share the next trip. Who waits for replicas keeps nobody waiting who does not."""
+        batch: list[Waiter] = []
+        others = deque[Waiter]()
+        while self._waiting and len(batch) < BATCH:
+            waiter = self._waiting.popleft()
+            same = not batch or _waits(waiter[0]) == _waits(batch[0][0])
+            (batch if same else others).append(waiter)
+        self._waiting.extendleft(reversed(others))
+        return batch
+
     async def _trip(self) -> None:
-        batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+        batch = self._board()
         self._boarding = False
+        if not batch:
+            return  # a fault has told them all
         self._leave()
         if self._keeper is not None and not self._kept:
             self._kept = True
@@ -94,6 +107,12 @@ class Lane:
                     future.set_result(reply)
 
     async def _exchange(self, batch: list[Waiter]) -> list[list[Any]]:
+        if _waits(batch[0][0]):
+            # One WAIT covers all that was written before it on its connection; two could outlast the trip.
+            wires = [wire[:-1] for wire, _ in batch]
+            done = await self._send([*(command for wire in wires for command in wire), batch[0][0][-1]])
+            answers = iter(done)
+            return [[*(next(answers) for _ in wire), done[-1]] for wire in wires]
         commands = [command for wire, _ in batch for command in wire]
         keys = [command[1] for command in commands if command[0] == "GET"]
         if len(keys) < 2:
@@ -118,6 +137,10 @@ class Lane:
             pipeline.execute_command(*command, **self._raw)
         replies: list[Any] = await pipeline.execute(raise_on_error=False)
         return replies
+
+
+def _waits(wire: Wire) -> bool:
+    return bool(wire[-1][0] == "WAIT")
 
 
 def _fail(waiters: list[Waiter], error: Exception) -> None:

@@ -151,9 +151,14 @@ class Plans:
             ((outcome, *seen),) = yield [Call(scripts.PATCH, (user,), args)]
             if outcome == b"done":
                 break
-        change, handles, count = Change(set=fields, patch=gate.seq), _text(seen), 0
+        handles, count = _text(seen), 0
         for place in range(0, len(handles), CHUNK):
-            done = yield from self._commit(handles[place : place + CHUNK], change, now)
+            done: dict[str, Held] = {}
+            # Another update may still be on its way to these sessions, and a session takes no patch that is older
+            # than the newest it has: whoever comes first brings the older ones.
+            for patch in gate.patches:
+                change = Change(set=patch.set, patch=patch.seq)
+                done = yield from self._commit(handles[place : place + CHUNK], change, now)
             count += sum(isinstance(after, Record) for after in done.values())
             yield None
         return count

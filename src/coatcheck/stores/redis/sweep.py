@@ -15,6 +15,9 @@ from .values import Names, load, load_mark
 BATCH = 200
 """Keys that the server looks at for one command, about."""
 
+_LONGEST_CHAIN = 10
+"""Names that a session may take while one sweep meets it."""
+
 
 class Sweep:
     """What walks through a namespace, in commands."""
@@ -32,9 +35,18 @@ class Sweep:
             return len((yield from end_all(self._names, ends, reason, now)))
 
         def sessions(keys: list[bytes]) -> Plan[int]:
-            found = yield from self._records(keys, now)
-            old = [one.handle for one in found if isinstance(one, Record) and one.created_at <= before]
-            return len((yield from end_all(self._names, {None: old}, reason, now)))
+            count = 0
+            for _ in range(_LONGEST_CHAIN):
+                found = yield from self._records(keys, now)
+                old = [one.handle for one in found if isinstance(one, Record) and one.created_at <= before]
+                ended = yield from end_all(self._names, {None: old}, reason, now)
+                count += len(ended)
+                # SCAN may miss the new key of a session that `rotate()` renamed meanwhile. The old one names it.
+                later = [one.successor for one in found if isinstance(one, Ended) and one.successor]
+                keys = [self._names.session(handle).encode() for handle in ({*old} - {*ended}).union(later)]
+                if not keys:
+                    break
+            return count
 
         # By user first. A session that is replaced meanwhile gets a new key, which SCAN may miss; its user's key
         # stays. Then what has no user.

@@ -71,7 +71,7 @@ class Talk:
                 step = plan.send(replies)
             except StopIteration as done:
                 if time.monotonic() >= self._clock_due:
-                    yield from self._set_clock()
+                    yield from self._look_again()
                 result: T = done.value
                 return result
             replies = None
@@ -140,17 +140,22 @@ class Talk:
                 self.where,
             )
         self._fit = True
-        yield from self._set_clock()
+        yield from self._look_again()
 
-    def _set_clock(self) -> Spoken[None]:
-        """Measure the server's clock against ours, for those who share the store and not the clock."""
+    def _look_again(self) -> Spoken[None]:
+        """Measure the server's clock against ours, for those who share the store and not the clock.
+
+        And have it checked anew if it evicts by now: it was set to, or a failover led to one that does.
+        """
         self._clock_due = time.monotonic() + _CLOCK_EVERY
         before = time.time()
         try:
-            (reply,) = yield [("TIME",)]
+            reply, facts = yield [("TIME",), ("INFO", "memory")]
         except (driver.RedisError, OSError):
             return
         after = time.time()
+        if isinstance(facts, dict) and facts.get("maxmemory_policy", "noeviction") != "noeviction":
+            self._fit = False
         if isinstance(reply, Exception):
             return
         there = reply[0] + reply[1] / 1_000_000

@@ -55,6 +55,8 @@ def _read(url: str) -> Target:
 
 def place(pool: Any) -> str:
     """Where a pool connects to, without user and password."""
+    if service := getattr(pool, "service_name", None):
+        return f"the primary that Sentinel calls {service}"
     known = pool.connection_kwargs
     if path := known.get("path"):
         return f"{path} (database {known.get('db') or 0})"
