@@ -1,0 +1,175 @@
+"""No comparison tells by its time how much of a secret was right: each is `compare_digest`, or is of nothing secret.
+
+A new `==`, `in` or search of text in a module that handles secrets fails here until it is in the table with a reason.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from jwt.algorithms import HMACAlgorithm
+
+from coatcheck.stores.sqlite_rows import SCHEMA
+from tests.attack.comparisons import SOURCE, comparisons, constant_time
+
+DIGESTS = {
+    "token": ["hmac.compare_digest(_tag(mac, signed), given)"],
+    "csrf": ["compare_digest(_xor(data[:SECRET_BYTES], data[SECRET_BYTES:]), secret)"],
+    "rotation": ["hmac.compare_digest(known.hash, shown.hash)"],
+}
+"""Where a credential is checked: a token's tag, a form's token, the hash of a session's secret. A ticket's and a
+JWT's signature is PyJWT's to check."""
+
+NOT_SECRET: dict[str, dict[str, list[str]]] = {
+    "the client's own text against itself in another spelling": {
+        "csrf": ["_b64(data) == token"],
+        "strict_jwt": ["urlsafe_b64encode(data).rstrip(b'=') != part.encode()"],
+    },
+    "public parts of a token: its algorithm, its type, the names in it": {
+        "strict_jwt": [
+            "header.get('typ') in (typ, f'application/{typ}')",
+            "header['alg'] in algorithms",
+        ],
+    },
+    "claims of a ticket, whose signature was verified before, and which its holder can read": {
+        "ticket_jwt": ["claims['iss'] == issuer"],
+        "tickets": ["session.handle == read.ticket.session_handle", "ticket.purpose != purpose"],
+    },
+    "a request's public facts and our settings: methods, paths, origins, headers' and fields' names": {
+        "csrf": [
+            "_part_name(head) == field",
+            "int(port) == _DEFAULT_PORTS.get(scheme)",
+            "method in SAFE",
+            "normal.partition(':')[0] in _PAGE_SCHEMES",
+            "raw_path in self._exempt",
+            "self._buffer.find(mark, self._looked)",
+            "sent == own_origin",
+            "sent in self._trusted",
+            "sent.partition('://')[2] == own.partition('://')[2]",
+        ],
+        "cookies": [
+            "name == self.name",
+            "os.environ.get('COATCHECK_COOKIE_SECURE', '').strip().lower() in _OFF",
+        ],
+        "integrations.gate": [
+            "error.note == self.note",
+            "name == self.parameter",
+            "pair[0] not in _SAFE_HEADERS",
+            "pair[0].lower() not in _SAFE_HEADERS",
+        ],
+        "connect": ["scheme not in SCHEMES"],
+    },
+    "two hashes that both come from the store or from this process, never from a client": {
+        "change": ["change.step.from_hash == record.secrets[0].hash"],
+        "engine": ["value.secrets[0].hash == change.step.to.hash"],
+    },
+    "instants: when a session ends": {"record": ["deadline == self.expires_at"]},
+    "step counters: public numbers": {
+        "engine": ["shown.step != record.secrets[0].step"],
+        "rotation": [
+            "current.step == settled",
+            "current.step == shown.step",
+            "secret.step == settled",
+            "secret.step == step",
+        ],
+    },
+    "handles, users and fields' names: public names, compared after the tag was verified": {
+        "change": ["name not in late"],
+        "directory": ["value.user_id != user_id_text(user_id)"],
+        "engine": [
+            "name in carry",
+            "name not in own",
+            "old.user_id == new.user_id",
+            "one.handle != new.handle",
+            "user == stored",
+            "user == subject._field_user",
+        ],
+        "info": ["record.handle == current"],
+        "session": [
+            "key in ATTRIBUTES",
+            "key in _USER_NAMES",
+            "key in _warned",
+            "key not in _SUSPECTS",
+            "name not in kept",
+        ],
+        "stores.memory": [
+            "handle != keep",
+            "old.handle != record.handle",
+            "record.handle == after",
+            "record.handle in self._sessions",
+            "user not in self._users",
+        ],
+        "stores.redis.plans": ["after != before", "after in handles", "handles.index(after)"],
+    },
+    "a nonce that this server made for one command, which no client sends": {
+        "stores.memory": ["mark[0] == nonce"],
+        "stores.sqlite": ["row[0] == nonce"],
+        "stores.redis.plans": ["mark.nonce == nonce"],
+    },
+    "processes, files and their states": {
+        "stores.sqlite": ["self._pool[0] != pid"],
+    },
+}
+"""Reason -> module -> comparisons of values that are not constants."""
+
+MODULES = [
+    *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring", "rotation"),
+    *("change", "record", "loading", "engine", "session", "directory", "connect", "info", "integrations.gate"),
+    *("stores.memory", "stores.sqlite", "stores.sqlite_rows", "stores.redis.plans", "stores.redis.values"),
+    *("stores.redis.steps", "stores.redis.blocking", "stores.redis.asynchronous"),
+]
+"""What handles a secret, its hash, a token, a ticket, or the row that one opens."""
+
+
+def unexplained(module: str, text: str) -> tuple[set[str], set[str]]:
+    """Comparisons that the table lacks, and those that it has and the module no longer."""
+    known = {one for rows in NOT_SECRET.values() for one in rows.get(module, ())}
+    found = set(comparisons(text))
+    return found - known, known - found
+
+
+def _text(module: str) -> str:
+    return (SOURCE / f"{module.replace('.', '/')}.py").read_text()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_comparison_of_a_secret_takes_constant_time(module: str) -> None:
+    """What is compared otherwise is no secret, for the reason that the table gives; no reason outlives its line."""
+    assert unexplained(module, _text(module)) == (set(), set())
+    assert constant_time(_text(module)) == DIGESTS.get(module, [])
+
+
+def test_every_module_of_the_table_is_looked_at() -> None:
+    """A row for a module that is not checked would explain nothing."""
+    assert {module for rows in NOT_SECRET.values() for module in rows} | {*DIGESTS} <= {*MODULES}
+
+
+def test_a_signature_is_compared_in_constant_time_by_the_library() -> None:
+    """Tickets and JWTs: PyJWT verifies an HMAC with `compare_digest`."""
+    assert "hmac.compare_digest" in inspect.getsource(HMACAlgorithm.verify)
+
+
+def test_a_store_looks_nothing_up_by_a_secret() -> None:
+    """An index over secrets would leak them by its timing: rows are found by the handle, hashes are compared here."""
+    columns = [line.split()[0] for line in SCHEMA.splitlines() if line.startswith("    ") and "WHERE" not in line]
+    assert "handle" in columns
+    assert [name for name in columns if "secret" in name or "hash" in name] == []
+
+
+LEAKS = {
+    "if tag == given: pass": "tag == given",
+    "if not expected != given: pass": "expected != given",
+    "if given in self.tokens: pass": "given in self.tokens",
+    "if tag.startswith(given): pass": "tag.startswith(given)",
+    "match given:\n    case token.tag: pass": "match given",
+}
+"""Ways to compare a secret that are not constant in time, and how each is told."""
+
+
+@pytest.mark.parametrize(("leak", "told"), LEAKS.items(), ids=LEAKS.values())
+def test_a_new_comparison_is_found(leak: str, told: str) -> None:
+    """The test can fail: each of these lines, added to the token's module, is told."""
+    assert unexplained("token", f"{_text('token')}\n\n{leak}\n")[0] == {told}
+    assert unexplained("csrf", _text("csrf").replace("compare_digest(_xor", "bool(_xor"))[0] == set()
+    assert constant_time(_text("csrf").replace("compare_digest(_xor", "bool(_xor")) != DIGESTS["csrf"]
