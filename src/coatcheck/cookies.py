@@ -59,6 +59,8 @@ class CookieSettings:
         lowered = (self.name or "").lower()
         if lowered.startswith("__host-") and (self.domain or self.path != "/"):
             raise ConfigurationError("a __Host- cookie has no domain and the path '/': drop the prefix or those")
+        if lowered.startswith(("__http-", "__host-http-")) and not self.http_only:
+            raise ConfigurationError("a cookie whose name starts with __Http- or __Host-Http- is HttpOnly")
         if self.never_secure and (lowered.startswith("__") or self.same_site == "none" or self.partitioned):
             raise ConfigurationError(
                 "secure=False rules out same_site='none', partitioned and names that start with '__': "

@@ -98,12 +98,13 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=
 _new = tuple.__new__  # a quarter of the time of a named tuple's own constructor
 
 
-def _no_constant(name: str) -> NoReturn:
-    # NaN compares as False with everything: a session whose deadline it is would never end.
-    raise ValueError(name)
+def _no_float(text: str) -> NoReturn:
+    # No record has one. NaN compares as False with everything, and 1e400 is infinity: such a deadline never comes.
+    raise ValueError(text)
 
 
-_scan: Callable[[str, int], tuple[list[Any], int]] = json.JSONDecoder(parse_constant=_no_constant).scan_once  # type: ignore[attr-defined]
+_decoder = json.JSONDecoder(parse_constant=_no_float, parse_float=_no_float)
+_scan: Callable[[str, int], tuple[list[Any], int]] = _decoder.scan_once  # type: ignore[attr-defined]
 
 
 def stamp(now: float) -> float:

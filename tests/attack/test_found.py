@@ -24,6 +24,7 @@ def damaged(place: int, value: Any) -> str:
         pytest.param("[" * 100_000, id="nested, a RecursionError"),
         pytest.param(damaged(1, 10**400), id="a time beyond all numbers, an OverflowError"),
         pytest.param(damaged(5, float("nan")), id="a deadline that is no number, and never comes"),
+        pytest.param(damaged(5, 0).replace(" 0,", " 1e400,", 1), id="a deadline that is infinite"),
         pytest.param(damaged(7, []), id="no secret, an IndexError at every load"),
         pytest.param(damaged(0, True), id="a user that is no text"),
     ],
