@@ -10,11 +10,11 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test check demo bench races soak docs lab lock clean
+.PHONY: help setup system test check demo bench races endurance soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.ready ## make .venv from the committed lock; quick when it is up to date
 	@:
@@ -58,6 +58,13 @@ bench: .venv/.bench ## measure against the budgets and against other libraries
 
 races: .venv/.bench .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
 	@$(BIN)/python -m bench.races $(ARGS)
+
+endurance: setup ## the long forms of the model, killed workers, stolen cookies and hostile input; about 40 minutes
+	@$(PYTHON) tools/programs.py
+	@COATCHECK_SIMULATION=20 $(BIN)/pytest -q -s tests/test_rotation_simulation.py
+	@COATCHECK_MODEL_EXAMPLES=2000 $(BIN)/pytest -q tests/model/test_model.py
+	@COATCHECK_CRASHES=300 $(BIN)/pytest -q -s tests/processes/test_crashes.py tests/processes/test_power_loss.py
+	@$(BIN)/python -m tests.attack.fuzz --seconds 600
 
 soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10 --write"
 	@$(BIN)/python -m bench.soak $(ARGS)

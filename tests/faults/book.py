@@ -63,7 +63,7 @@ ROWS = {
     "evicting": Row(
         "set to evict while it serves, and full",
         Sight(VISITOR, VISITOR, SERVED, VISITOR, DONE, GONE, ENDED),
-        "never do that; `coatcheck doctor` in a timer finds it",
+        "never do that: within a minute every request gets 503, and the log says why",
     ),
     "full": Row(
         "full (`noeviction`)",
