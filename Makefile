@@ -41,7 +41,7 @@ system: ## as root on Debian: install redis-server, postgresql, nginx and chromi
 
 test: setup ## run the tests, after all the set-up that they need
 	@$(PYTHON) tools/programs.py
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: setup ## lint, format, types, direction of imports, documentation
 	@$(BIN)/ruff check .

@@ -20,7 +20,8 @@ CONTRACT = "errors clock codec policy record change gate store"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
-    "errors hosts info session html events cookies csrf tickets replies manager engine.Commit engine.KEEP engine.DROP"
+    "errors info session html events cookies csrf tickets replies manager exchange "
+    "engine.Commit engine.KEEP engine.DROP"
 )
 """What an integration is made of."""
 
@@ -62,13 +63,15 @@ MAY_IMPORT = {
     "manager": (
         "errors clock keyring token jwt_token policy store info session events engine directory tickets cookies connect"
     ),
+    "exchange": "errors hosts info session events csrf replies manager engine.Commit engine.KEEP engine.DROP",
+    "passage": "errors replies tickets",
     # Siblings: none of them imports another.
     "offload": CONTRACT,
     "stores.memory": f"{CONTRACT} offload",
     "stores.sqlite": f"{CONTRACT} offload health",
     "stores.redis": f"{CONTRACT} token health",
     "integrations.asgi": FRONT,
-    "integrations.gate": f"{FRONT} clock integrations.asgi",
+    "integrations.gate": f"{FRONT} clock passage integrations.asgi",
     "integrations.starlette": f"{FRONT} integrations.asgi",
     "integrations.fastapi": f"{FRONT} integrations.asgi integrations.starlette",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from python_multipart import FormParser
 
 from coatcheck.csrf import SCAN_LIMIT, TokenScanner
-from coatcheck.integrations.gate import MAX_FORM, TicketGate
+from coatcheck.integrations.gate import TicketGate
+from coatcheck.passage import MAX_FORM
 from tests.attack.mutations import as_octets, chunked, octets, texts
 from tests.attack.target import Target
 

@@ -52,11 +52,17 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "name == self.name",
             "os.environ.get('COATCHECK_COOKIE_SECURE', '').strip().lower() in _OFF",
         ],
-        "integrations.gate": [
-            "error.note == self.note",
-            "name == self.parameter",
-            "pair[0] not in _SAFE_HEADERS",
-            "pair[0].lower() not in _SAFE_HEADERS",
+        "integrations.gate": ["pair[0] not in _SAFE", "pair[0].lower() not in _SAFE"],
+        "passage": ["error.note == self.note", "name == parameter"],
+        "exchange": [
+            "cookie.name_for(self.secure) == cookie.insecure_name",
+            "csrf not in _MODES",
+            "front.header in headers",
+            "method not in SAFE",
+            "name in self.headers",
+            "path in self._exact",
+            "path.startswith(self._prefixes)",
+            "self.path not in front.exempt",
         ],
         "connect": ["scheme not in SCHEMES"],
     },
@@ -116,6 +122,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
 MODULES = [
     *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring", "rotation"),
     *("change", "record", "loading", "engine", "session", "directory", "connect", "info", "integrations.gate"),
+    *("exchange", "passage"),
     *("stores.memory", "stores.sqlite", "stores.sqlite_rows", "stores.redis.plans", "stores.redis.values"),
     *("stores.redis.steps", "stores.redis.blocking", "stores.redis.asynchronous"),
 ]

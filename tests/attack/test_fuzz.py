@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from coatcheck import codec, csrf, strict_jwt, ticket_jwt
+from coatcheck import codec, csrf, passage, strict_jwt, ticket_jwt
 from coatcheck.cookies import Cookie
 from coatcheck.csrf import OriginCheck, TokenScanner
 from coatcheck.integrations import gate
+from coatcheck.passage import Passage
 from coatcheck.stores.memory import MemoryStore
 from tests.attack.fuzz import TARGETS, attack
 from tests.attack.target import Target
@@ -99,12 +100,13 @@ def any_part(patch: Patch) -> None:
 
 def address_kept(patch: Patch) -> None:
     """The ticket stays in the address."""
-    patch.setattr(gate, "urlencode", lambda pairs: "&".join(f"{name}={value}" for name, value in pairs if value != "-"))
+    patch.setattr(passage, "urlencode", lambda pairs: "&".join("=".join(pair) for pair in pairs if pair[1] != "-"))
 
 
 def any_form(patch: Patch) -> None:
     """A posted form of any length is held."""
-    patch.setattr(gate, "MAX_FORM", 10**9)
+    for module in (gate, passage):
+        patch.setattr(module, "MAX_FORM", 10**9)
 
 
 def any_secret(patch: Patch) -> None:
@@ -129,12 +131,7 @@ def scheme_ignored(patch: Patch) -> None:
 
 def whole_again(patch: Patch) -> None:
     """Who resumes may have the whole file once more."""
-    patch.setattr(gate._Passage, "_take", _take_anything)
-
-
-async def _take_anything(self: Any, status: int) -> None:
-    if self.resuming is None and status < 400:
-        await self.tickets.redeem(self.jwt, self.gate.purpose, self.session, note=self.note)
+    patch.setattr(Passage, "step", lambda self, status: "send" if self.resuming or status >= 400 else "redeem")
 
 
 def any_argument(patch: Patch) -> None:

@@ -18,8 +18,9 @@ import pytest
 from coatcheck import jwt_token, token
 from coatcheck.csrf import SCAN_LIMIT
 from coatcheck.integrations.asgi import SessionMiddleware
-from coatcheck.integrations.gate import MAX_FORM, TicketGate
+from coatcheck.integrations.gate import TicketGate
 from coatcheck.keyring import Keyring
+from coatcheck.passage import MAX_FORM
 from tests.forge import part, signed
 from tests.integrations.front import NAME, Front
 

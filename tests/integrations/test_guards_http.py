@@ -16,6 +16,7 @@ from coatcheck.engine import DROP, Engine
 from coatcheck.gate import Gate
 from coatcheck.integrations import asgi_visit, gate
 from coatcheck.integrations.asgi_visit import Visit
+from coatcheck.passage import Passage
 from coatcheck.store import Taken
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.token import HANDLE_LENGTH, Shown
@@ -154,7 +155,15 @@ GUARDS: Guards = {
 }
 
 FORGETS: list[Off] = [(MemoryStore, "taken", says(Taken(True))), (MemoryStore, "redeem", says(Taken(True)))]
-ALWAYS_RESUMES: list[Off] = [(gate._Passage, "_may_resume", says(True))]
+
+
+def always_resumes(passage: Passage, error: Any, _: Any) -> bool:
+    """Whoever has it, whatever the path, and however late."""
+    passage.ticket, passage.resuming = error.ticket, error
+    return True
+
+
+ALWAYS_RESUMES: list[Off] = [(Passage, "seen", always_resumes)]
 
 AT_THE_GATE: Guards = {
     "once": (FORGETS, test_gate.test_the_first_use_gets_the_file_and_the_second_is_told_when_that_was),
@@ -167,7 +176,7 @@ AT_THE_GATE: Guards = {
     "one path": (ALWAYS_RESUMES, test_gate_resume.test_another_path_is_another_resource),
     "a window": (ALWAYS_RESUMES, test_gate_resume.test_resuming_ends_with_its_window_and_with_the_session),
     "protecting headers": (
-        [(gate, "_SAFE_HEADERS", {})],
+        [(gate, "_SAFE", {})],
         test_gate.test_the_first_use_gets_the_file_and_the_second_is_told_when_that_was,
     ),
 }

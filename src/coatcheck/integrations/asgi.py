@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, MutableMapping
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
-from ..csrf import SAFE, OriginCheck
 from ..errors import ConfigurationError
+from ..exchange import Front, Mode
 from ..manager import AsyncSessionManager
 from ..session import Session
-from .asgi_visit import App, Paths, Receive, Scope, Send, Visit
-
-_MODES = ("origin", "token", "report", "off")
+from .asgi_visit import App, Receive, Scope, Send, Visit
 
 
 def session_from(request: Any) -> Session:
@@ -76,7 +74,7 @@ class SessionMiddleware:
         /,
         manager: AsyncSessionManager | None = None,
         *,
-        csrf: Literal["origin", "token", "report", "off"] = "origin",
+        csrf: Mode = "origin",
         trusted_origins: Iterable[str] = (),
         csrf_exempt: Iterable[str] = (),
         exclude: Iterable[str] = (),
@@ -84,8 +82,6 @@ class SessionMiddleware:
         header: str | None = None,
         **manager_settings: Any,
     ) -> None:
-        if csrf not in _MODES:
-            raise ConfigurationError(f"csrf={csrf!r}: one of {', '.join(_MODES)}")
         if manager is not None and manager_settings:
             raise ConfigurationError(f"{', '.join(manager_settings)}: belong to the manager that was passed")
         if manager is not None and not isinstance(manager, AsyncSessionManager):
@@ -93,14 +89,15 @@ class SessionMiddleware:
         self.app = app
         self.manager = manager or AsyncSessionManager(**manager_settings)
         self._owns_manager = manager is None
-        self.csrf: str = csrf
-        exempt = csrf_exempt if isinstance(csrf_exempt, str) else tuple(csrf_exempt)
-        self.origins = OriginCheck(trusted_origins, exempt)
-        self.exempt = frozenset(exempt)
-        self.exclude = Paths(exclude, "exclude")
-        self.public = Paths(public_paths, "public_paths")
-        self.header = header.lower().encode("ascii") if header else None
-        self.warned = False
+        self.front = Front(
+            self.manager,
+            csrf=csrf,
+            trusted_origins=trusted_origins,
+            csrf_exempt=csrf_exempt,
+            exclude=exclude,
+            public_paths=public_paths,
+            header=header,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
@@ -110,15 +107,10 @@ class SessionMiddleware:
             if kind == "lifespan" and self._owns_manager:
                 await self.manager.aclose()
             return
-        visit = Visit(self, scope, receive, send)
-        unsafe = kind == "websocket" or scope["method"] not in SAFE
-        if unsafe and self.csrf != "off" and await visit.refused(visit.from_elsewhere()):
-            return
-        if self.exclude and self.exclude.match(visit.path):
+        visit = Visit(self.app, self.front, scope, receive, send)
+        if reply := visit.from_elsewhere():
+            await visit.answer(reply)
+        elif visit.excluded:
             await self.app(scope, receive, send)
-            return
-        if not await visit.open():
-            return
-        if unsafe and self.csrf == "token" and kind == "http" and await visit.refused(await visit.without_token()):
-            return
-        await visit.run()
+        elif await visit.open() and await visit.has_token():
+            await visit.run()

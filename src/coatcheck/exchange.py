@@ -1,0 +1,314 @@
+"""One request and its response, as every integration sees them: without a framework, without I/O.
+
+A `Front` is what an application set up once. An `Exchange` reads a request's headers, judges where it came from,
+and says which headers and which answers of our own belong to its response. Drivers load, commit and send.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Generic, Literal, NamedTuple, TypeVar
+from urllib.parse import quote
+
+from .csrf import HEADER, SAFE, OriginCheck, Refusal, own_origin, refuse_token
+from .engine import DROP, KEEP, Commit
+from .errors import CoatcheckError, ConfigurationError, ReauthenticationRequired, StoreUnavailable
+from .events import logger
+from .hosts import serves_plain_http
+from .info import Client, ClientSource
+from .manager import AsyncSessionManager, SessionManager
+from .replies import Reply, forbidden, refusal, too_late
+from .session import Session
+
+M = TypeVar("M", SessionManager, AsyncSessionManager)
+
+Mode = Literal["origin", "token", "report", "off"]
+_MODES = ("origin", "token", "report", "off")
+
+CSRF_HEADER = HEADER.lower().encode("ascii")
+
+LONGEST_UPLOAD = 3600.0
+"""Seconds for which a proxy may have kept a request with a body before it came here."""
+
+
+class Paths:
+    """Exact raw paths, and prefixes that end with a slash. Never normalised: CVE-2025-47910."""
+
+    def __init__(self, paths: Iterable[str], setting: str) -> None:
+        paths = [paths] if isinstance(paths, str) else list(paths)
+        for path in paths:
+            if not path.startswith("/"):
+                raise ConfigurationError(f"{setting}={path!r}: a path starts with '/'")
+        self._exact = frozenset(paths)
+        self._prefixes = tuple(path for path in paths if path.endswith("/") and path != "/")
+
+    def __bool__(self) -> bool:
+        return bool(self._exact)
+
+    def match(self, path: str) -> bool:
+        """Whether a raw path is one of them."""
+        return path in self._exact or path.startswith(self._prefixes)
+
+
+class Front(Generic[M]):
+    """The settings of a middleware or an extension: `asgi.SessionMiddleware` says what each is for."""
+
+    def __init__(
+        self,
+        manager: M,
+        *,
+        csrf: Mode = "origin",
+        trusted_origins: Iterable[str] = (),
+        csrf_exempt: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        public_paths: Iterable[str] = (),
+        header: str | None = None,
+    ) -> None:
+        if csrf not in _MODES:
+            raise ConfigurationError(f"csrf={csrf!r}: one of {', '.join(_MODES)}")
+        self.manager: M = manager
+        self.csrf: Mode = csrf
+        exempt = csrf_exempt if isinstance(csrf_exempt, str) else tuple(csrf_exempt)
+        self.origins = OriginCheck(trusted_origins, exempt)
+        self.exempt = frozenset(exempt)
+        self.exclude = Paths(exclude, "exclude")
+        self.public = Paths(public_paths, "public_paths")
+        self.header = header.lower().encode("ascii") if header else None
+        self.warned = False
+
+
+class Told(NamedTuple):
+    """The session's part in a response. Header values are text that Latin-1 holds."""
+
+    vary: str | None = None
+    """To be added to Vary."""
+    add: tuple[tuple[str, str], ...] = ()
+    """Headers to add: the cookie, or the token's header."""
+    no_store: bool = False
+    """`Cache-Control: no-store`, in place of whatever the application says."""
+
+
+NOTHING = Told()
+
+
+class Exchange(Generic[M]):
+    """One request. `headers` have lower-case names; one that came more than once is joined."""
+
+    def __init__(
+        self,
+        front: Front[M],
+        headers: dict[bytes, bytes],
+        *,
+        method: str,
+        path: str,
+        scheme: str,
+        peer: str | None,
+        websocket: bool = False,
+    ) -> None:
+        """`path` is the raw one, as it came; `peer` the address of who connects."""
+        self.front: Front[M] = front
+        self.headers = headers
+        self.method, self.path, self.scheme, self.peer, self.websocket = method, path, scheme, peer, websocket
+        self.unsafe = websocket or method not in SAFE
+        self.by_header = front.header is not None and front.header in headers
+        # Browsers send Sec-Fetch-* exactly where they take Secure cookies, even behind a proxy that hides https.
+        self.secure = (
+            scheme in ("https", "wss")
+            or b"sec-fetch-mode" in headers
+            or b"sec-fetch-site" in headers
+            or b"sec-fetch-dest" in headers
+            or b"x-forwarded-for" in headers  # a proxy that rewrites Host looks like this machine
+            or b"forwarded" in headers
+            or not serves_plain_http(headers.get(b"host", b""))
+        )
+
+    # -- before the application --------------------------------------------------------------------------
+
+    @property
+    def excluded(self) -> bool:
+        """Whether this path has no session."""
+        exclude = self.front.exclude
+        return bool(exclude) and exclude.match(self.path)
+
+    @property
+    def held(self) -> float:
+        """Seconds for which a proxy that waits for the whole of an upload may have kept it: see `rotation.judge`."""
+        return LONGEST_UPLOAD if self.unsafe and not self.websocket else 0.0
+
+    @property
+    def client(self) -> ClientSource:
+        """Who asks, to be found out when it is to be kept."""
+        # It knows nothing of this exchange: a session that did would be garbage only the collector finds.
+        return partial(_client, self.headers, self.peer)
+
+    def token(self) -> str | None:
+        """The token that was sent, or None."""
+        front, cookie = self.front, self.headers.get(b"cookie")
+        if self.by_header:
+            return self.text(front.header or b"") or None
+        if cookie is None:
+            return None
+        read = front.manager.cookie.read
+        if self.websocket and not self.secure and (token := read(cookie)) is not None:
+            # A browser's handshake has no Sec-Fetch headers, and on localhost the Secure cookie all the same.
+            self.secure = True
+            return token
+        return read(cookie, self.secure)
+
+    def from_elsewhere(self) -> Reply | None:
+        """The answer to an unsafe request that another site made, or None: it may go on."""
+        if not self.unsafe or self.front.csrf == "off" or self.by_header:
+            return None
+        headers = self.headers
+        return self._refused(
+            self.front.origins.check(
+                self.method,
+                self.path,
+                own_origin(self.scheme, self.text(b"host")),
+                self.text(b"origin") if b"origin" in headers else None,
+                self.text(b"sec-fetch-site") if b"sec-fetch-site" in headers else None,
+                websocket=self.websocket,
+            )
+        )
+
+    def asks_token(self, session: Session) -> bool:
+        """Whether this request has to show the session's form token."""
+        front = self.front
+        if not self.unsafe or front.csrf != "token" or self.websocket or self.by_header:
+            return False
+        return session.user_id is not None and self.path not in front.exempt
+
+    @property
+    def token_in_header(self) -> str:
+        """The form token that a script sends, or ""."""
+        return self.text(CSRF_HEADER)
+
+    def without_token(self, session: Session, given: str | None) -> Reply | None:
+        """The answer to a request that lacks the form token or has a wrong one, or None."""
+        if given and self.front.manager.engine.csrf_matches(session, given):
+            return None
+        return self._refused(refuse_token(self.method, self.path, shown=bool(given)))
+
+    def _refused(self, refusal: Refusal | None) -> Reply | None:
+        """403, and an event; in report mode it is only told."""
+        if refusal is None:
+            return None
+        self.front.manager.engine.emit("csrf_refused", reason=refusal.reason, detail={"why": refusal.log})
+        return None if self.front.csrf == "report" else forbidden(refusal.public, html=self.html)
+
+    def down(self, error: CoatcheckError) -> Reply | None:
+        """The answer where no session could be loaded; None: the path is served to a visitor all the same."""
+        logger.error("no session could be loaded: %s", error)
+        return None if self.front.public.match(self.path) else refusal(error, html=self.html)
+
+    def visitor(self) -> Session:
+        """A session for whom nothing was loaded."""
+        engine = self.front.manager.engine
+        return Session(engine, engine.now())
+
+    # -- the response ------------------------------------------------------------------------------------
+
+    def replacement(self, error: Exception) -> Reply:
+        """The answer in place of a response whose commit failed. An error that `is_ours` is then reported here, any
+        other is for the driver to raise."""
+        if self.is_ours(error):
+            if not isinstance(error, ReauthenticationRequired):
+                logger.error("the session could not be committed: %s", error)
+            return refusal(error, html=self.html)  # type: ignore[arg-type]
+        return too_late(self.html)
+
+    @staticmethod
+    def is_ours(error: BaseException) -> bool:
+        """Whether an error is answered and not raised."""
+        return isinstance(error, (StoreUnavailable, ReauthenticationRequired, ConfigurationError))
+
+    def told(self, session: Session, result: Commit, status: int) -> Told:
+        """What a response of that status says of the commit."""
+        front = self.front
+        engine = front.manager.engine
+        if result is KEEP and engine.shows_end(session) and self._is_navigation() and not 300 <= status < 400:
+            result = DROP
+        engine.response_started(session)
+        if result is KEEP and not session.accessed:
+            return NOTHING
+        changed = result.action != "keep"
+        if self.by_header:
+            name = (front.header or b"").decode("ascii")
+            return Told(name, ((name, result.token or ""),) if changed else (), changed)
+        # Where a header may carry the token, a response to none differs from the response to one, too.
+        vary = "Cookie" if front.header is None else f"Cookie, {front.header.decode('ascii')}"
+        value = front.manager.cookie.set_cookie(result, self.secure)
+        if value is None:
+            return Told(vary, (), changed)
+        if result.action == "set":
+            self._watch_plain_http()
+        return Told(vary, (("set-cookie", value),), changed)
+
+    def _watch_plain_http(self) -> None:
+        """Say once that the cookie is not Secure, or why logins do not last where a browser will refuse it."""
+        front = self.front
+        if front.warned or self.scheme in ("https", "wss"):
+            return
+        cookie = front.manager.cookie
+        if cookie.name_for(self.secure) == cookie.insecure_name:
+            front.warned = True
+            why = "as the settings ask" if cookie.always_insecure else "plain http to this machine"
+            logger.warning("the session cookie goes out without Secure: %s, for development alone", why)
+            return
+        if any(name in self.headers for name in (b"sec-fetch-mode", b"sec-fetch-site", b"sec-fetch-dest")):
+            return
+        front.warned = True
+        logger.warning(
+            "a Secure cookie was set over plain http for the host %r, and browsers refuse it there. Either a proxy "
+            "does not pass the scheme on (X-Forwarded-Proto; uvicorn --proxy-headers), or this is a development "
+            "host name: use localhost, or set COATCHECK_COOKIE_SECURE=0 for development alone.",
+            self.text(b"host")[:100],
+        )
+
+    # -- parts -------------------------------------------------------------------------------------------
+
+    def text(self, name: bytes) -> str:
+        """A header's value, "" for none."""
+        return self.headers.get(name, b"").decode("latin-1")
+
+    @property
+    def html(self) -> bool:
+        """Whether a person reads the answer."""
+        return b"text/html" in self.headers.get(b"accept", b"")
+
+    def _is_navigation(self) -> bool:
+        headers = self.headers
+        return headers.get(b"sec-fetch-mode") == b"navigate" and headers.get(b"sec-fetch-dest") == b"document"
+
+
+def _client(headers: dict[bytes, bytes], peer: str | None) -> Client:
+    agent = headers.get(b"user-agent")
+    return Client(peer, agent.decode("latin-1") if agent else None)
+
+
+# -- requests as WSGI and Django tell them ---------------------------------------------------------------
+
+_CONTENT = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
+
+
+def environ_headers(environ: Mapping[str, object]) -> dict[bytes, bytes]:
+    """The headers in a WSGI environ, or in Django's META."""
+    headers = {
+        name[5:].replace("_", "-").lower().encode("latin-1"): str(value).encode("latin-1", "replace")
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    for name, header in _CONTENT.items():
+        if value := environ.get(name):
+            headers[header] = str(value).encode("latin-1", "replace")
+    return headers
+
+
+def environ_path(environ: Mapping[str, object]) -> str:
+    """The raw path, where the server tells it; else the path that the application routes by, encoded anew."""
+    raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
+    if raw.startswith("/"):
+        return raw.partition("?")[0]
+    path = f"{environ.get('SCRIPT_NAME') or ''}{environ.get('PATH_INFO') or '/'}"
+    return quote(path.encode("latin-1", "replace"), safe="/!$&'()*+,;=:@~")
