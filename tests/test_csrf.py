@@ -563,6 +563,7 @@ FORMS = {
             "a part without headers",
             "--a b:c  ",
             "CONTENT-DISPOSITION:form-data;filename=x;  NAME=_csrf ;x=y",
+            'Content-Disposition: form-data; filename="a; name=b"; name="_csrf"',
             "",
             TOKEN,
             "--a b:c--",

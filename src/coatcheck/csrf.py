@@ -220,13 +220,13 @@ def refuse_token(method: str, raw_path: str, *, shown: bool) -> Refusal:
     if shown:
         return Refusal(
             "token-wrong",
-            "This form is out of date; nothing was changed. Reload the page and send it again.",
+            "This form is out of date; nothing was changed. Go back, reload that page, and send it again.",
             f"{request} refused: the CSRF token is not this session's. Login and logout bring a new one: a page "
             "from before has to be loaded again.",
         )
     return Refusal(
         "token-missing",
-        "This form lacks its security token; nothing was changed. Reload the page and send it again.",
+        "This form lacks its security token; nothing was changed. Go back, reload that page, and send it again.",
         f"{request} refused: no CSRF token. Send session.csrf_token in the form's field {FIELD}, before any file "
         f"and within {SCAN_LIMIT} bytes, or in the header {HEADER}. A webhook belongs in csrf_exempt.",
     )
@@ -317,12 +317,15 @@ _BOUNDARY = re.compile(r"""(?ai);[ \t]*boundary=(?:"([ -!#-~]{1,70})"|([!#-:<-~]
 """RFC 2046, section 5.1.1: at most 70 characters."""
 
 
+_PARAMETER = re.compile(rb""";[ \t]*([^\s;="]{1,40})[ \t]*=[ \t]*(?:"([^"]*)"|([^\s;"]*))""")
+"""A file's name may hold a semicolon and whatever else, in quotes."""
+
+
 def _part_name(head: bytes) -> bytes | None:
     for line in head.split(b"\r\n"):
         kind, _, rest = line.partition(b":")
         if kind.strip().lower() == b"content-disposition":
-            for part in rest.split(b";"):
-                key, _, value = part.strip().partition(b"=")
-                if key.strip().lower() == b"name":
-                    return value.strip().strip(b'"')
+            for key, quoted, plain in _PARAMETER.findall(rest):
+                if key.lower() == b"name":
+                    return bytes(quoted or plain)
     return None

@@ -10,7 +10,7 @@ from .engine import Engine, Plan
 from .info import SessionInfo, info_of
 from .record import Ended, Record, held, words
 from .session import Session, UserId, user_id_text
-from .store import Stats
+from .store import Held, Stats
 from .token import looks_like_handle
 
 
@@ -40,12 +40,18 @@ class Directory:
         """End one session; False if it was not live, or not that user's."""
         if not looks_like_handle(handle):
             return False
-        value = held((yield "load", (handle,)), self._engine.now())
+        value: Held = yield "load", (handle,)
         while isinstance(value, Ended) and value.successor is not None:
-            value = held((yield "load", (value.successor,)), self._engine.now())
-        if not isinstance(value, Record) or (user_id is not None and value.user_id != user_id_text(user_id)):
-            return False
-        return isinstance((yield from self._engine.end(value, reason)), Record)
+            handle = value.successor
+            value = yield "load", (handle,)
+        if isinstance(value, Record):
+            if user_id is not None and value.user_id != user_id_text(user_id):
+                return False
+            return isinstance((yield from self._engine.end(value, reason)), Record)
+        if isinstance(value, Ended) and user_id is None:
+            # Asked again after an end that nobody acknowledged: only now may it be.
+            yield "end", (handle, None, words(reason), self._engine.now())
+        return False
 
     def revoke_user(self, user_id: UserId, keep: Session | str | None, reason: str) -> Plan[int]:
         """End all of a user's sessions but one, and refuse every login that arrived before now."""

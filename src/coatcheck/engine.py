@@ -39,9 +39,6 @@ class Commit(NamedTuple):
 KEEP = Commit("keep")
 DROP = Commit("drop")
 
-_CROWD = 100
-"""How many logins at once are looked for above the limit."""
-
 
 class Engine(Loading):
     """The decisions of one manager: what a request did, and what to tell its client."""
@@ -155,19 +152,17 @@ class Engine(Loading):
         new = subject._new_record(pending, text)
         limit, why = self.policy.max_sessions, "too many sessions"
         old = subject._record
-        # The session that this login replaces does not count, nor is it thrown out with what it holds.
-        renews = old is not None and old.user_id == new.user_id
-        most = limit + renews if limit else None
-        done: Login = yield "login", (new, self.began(subject), self.now(), most, why)
+        replaces = old.handle if old else None
+        done: Login = yield "login", (new, self.began(subject), self.now(), limit, why, replaces)
         if done.record is None:
             self.emit("login_refused", user_id=new.user_id, reason="revoked")
             raise ReauthenticationRequired(
                 "all sessions of this user were ended while this sign-in was under way. Sign in again."
             )
-        held_at_end: Held = None
+        for handle in done.over_limit:
+            self.emit("ended", handle=handle, user_id=new.user_id, reason=why)
         if old is not None:
-            held_at_end = yield from self.end(old, "replaced")
-            late = self._late(subject, wires, held_at_end, pending.carry)
+            late = self._late(subject, wires, (yield from self.end(old, "replaced")), pending.carry)
             if late.set or late.delete:
                 try:
                     yield "commit", (new.handle, late, self.now())
@@ -180,13 +175,6 @@ class Engine(Loading):
             detail={"from": old.handle} if old else {},
         )
         subject._seen_seq = 0
-        for handle in done.over_limit:
-            self.emit("ended", handle=handle, user_id=new.user_id, reason=why)
-        if limit and renews and not isinstance(held_at_end, Record):
-            # Something else had ended it meanwhile, so it made no room.
-            members: list[Record] = yield "sessions", (new.user_id, self.now(), limit + _CROWD, None)
-            for one in [one for one in members if one.handle != new.handle][limit - 1 :]:
-                yield from self.end(one, why)
         return self._issued(subject, done.record, pending.secret, text)
 
     @staticmethod

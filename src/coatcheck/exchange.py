@@ -91,6 +91,10 @@ class Told(NamedTuple):
 
 NOTHING = Told()
 
+CACHE_RULES = ("cache-control", "surrogate-control")
+"""How the names of headers end that tell a cache to keep a response: `CDN-Cache-Control` counts for more than
+`Cache-Control` there (RFC 9213)."""
+
 
 class Exchange(Generic[M]):
     """One request. `headers` have lower-case names; one that came more than once is joined."""

@@ -14,6 +14,9 @@ from .codec import Wire
 from .policy import PATCH_MEMORY
 from .record import Record
 
+WRONG = 60.0
+"""Seconds by which no two servers' clocks differ, corrected as they are to the store's."""
+
 
 class Patch(NamedTuple):
     """Fields that `update_user` wrote, in their wire form."""
@@ -37,7 +40,9 @@ class Gate(NamedTuple):
 
     def closed(self, now: float) -> Gate:
         """The gate after `revoke_user` at `now`."""
-        return self._replace(not_before=max(now, self.not_before))
+        # An instant far ahead is a wrong clock's: it would bar this user until then, whoever revokes.
+        known = self.not_before if self.not_before <= now + WRONG else now
+        return self._replace(not_before=max(now, known))
 
     def recent(self, now: float) -> tuple[Patch, ...]:
         """The patches of the last minute: a login now may have read the data from before them."""

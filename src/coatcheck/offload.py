@@ -37,8 +37,10 @@ class Inline:
     async def create(self, record: Record, now: float) -> bool:
         return await self.run(self.store.create, record, now)
 
-    async def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Login:
-        return await self.run(self.store.login, record, began, now, limit, reason)
+    async def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Login:
+        return await self.run(self.store.login, record, began, now, limit, reason, replaces)
 
     async def commit(self, handle: str, change: Change, now: float) -> Held:
         return await self.run(self.store.commit, handle, change, now)

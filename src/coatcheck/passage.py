@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
-from urllib.parse import parse_qs, parse_qsl, urlencode
+from urllib.parse import parse_qs, unquote_plus
 
 from .errors import StoreUnavailable, TicketError, TicketExpired, TicketInvalid, TicketRevoked, TicketSpent
 from .replies import Reply, refusal, reply
@@ -38,18 +38,17 @@ _TITLES: dict[type[TicketError], tuple[int, str]] = {
 
 
 def in_query(query: str, parameter: str) -> tuple[str, str] | None:
-    """The ticket in an address ("" where several are), and the query without it; None where there is none.
-
-    Servers log the address at the response's start: by then the credential has to be out of it.
-    """
-    if query.count("&") >= MAX_PAIRS:
-        return None
-    pairs = parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PAIRS)
-    found = [value for name, value in pairs if name == parameter]
+    """The ticket in an address ("" where several are), and the query without it; None where there is none."""
+    parts, found = query.split("&"), []
+    for place, part in enumerate(parts):
+        name, _, value = part.partition("=")
+        if unquote_plus(name) == parameter:
+            found.append(unquote_plus(value))
+            # All else stays as it was sent.
+            parts[place] = f"{name}=-"
     if not found:
         return None
-    kept = [(name, "-" if name == parameter else value) for name, value in pairs]
-    return (found[0] if len(found) == 1 else ""), urlencode(kept)
+    return (found[0] if len(found) == 1 else ""), "&".join(parts)
 
 
 def in_form(body: bytes, parameter: str) -> str:

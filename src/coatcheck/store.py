@@ -66,8 +66,13 @@ class Store(Protocol):
         """Store an anonymous session; False if its handle is taken."""
         ...
 
-    def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Login:
-        """Store a user's new session unless the gate bars `began`; end the oldest over `limit` with `reason`."""
+    def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Login:
+        """Store a user's new session unless the gate bars `began`; end the oldest over `limit` with `reason`.
+
+        `replaces` is the handle of the session that the caller will end for it: it neither counts nor is ended here.
+        """
         ...
 
     def commit(self, handle: str, change: Change, now: float) -> Held:
@@ -80,7 +85,11 @@ class Store(Protocol):
         ...
 
     def end(self, handle: str, user_id: str | None, reason: str, now: float) -> Held:
-        """End a live session and return what it held at its end; else what is there, unchanged."""
+        """End a live session and return what it held at its end; else what is there.
+
+        Here as in `revoke_user` and `revoke_all`, a session whose time is over gets the tombstone that says so, and
+        does not count: a commit that was under way in time must not go on with what somebody has ended.
+        """
         ...
 
     def sessions(self, user_id: str, now: float, limit: int, after: str | None) -> list[Record]:
@@ -89,7 +98,10 @@ class Store(Protocol):
         ...
 
     def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> list[str]:
-        """Close the gate (kept until `until` at least), end all of the user's sessions but `keep`; their handles."""
+        """Close the gate (kept until `until` at least), end all of the user's sessions but `keep`; their handles.
+
+        Where `replace` has given `keep` another handle meanwhile, that one is spared, in the same atomic step.
+        """
         ...
 
     def update_user(self, user_id: str, fields: dict[str, Wire], now: float, until: float) -> int:
@@ -128,7 +140,9 @@ class AsyncStore(Protocol):
 
     async def load(self, handle: str) -> Held: ...
     async def create(self, record: Record, now: float) -> bool: ...
-    async def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Login: ...
+    async def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Login: ...
     async def commit(self, handle: str, change: Change, now: float) -> Held: ...
     async def replace(self, handle: str, change: Change, new: Record, now: float) -> Held: ...
     async def end(self, handle: str, user_id: str | None, reason: str, now: float) -> Held: ...

@@ -165,7 +165,8 @@ class TicketEngine:
         ticket = read.ticket
         if taken.ended is not None:
             why = taken.ended.reason
-            message = f"the session that this ticket was issued to has ended ({why}). Ask for a new ticket."
+            # Not why: those are an operator's words, and whoever found the link would read them.
+            message = "the session that this ticket was issued to has ended. Sign in, and ask for a new ticket."
             raise self._refused(TicketRevoked(message, jti=ticket.jti, reason=why), f"revoked: {why}", ticket)
         if not taken.won:
             at = as_datetime(taken.at)

@@ -52,8 +52,8 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "name == self.name",
             "os.environ.get('COATCHECK_COOKIE_SECURE', '').strip().lower() in _OFF",
         ],
-        "integrations.gate": ["pair[0] not in _SAFE", "pair[0].lower() not in _SAFE"],
-        "passage": ["error.note == self.note", "name == parameter"],
+        "integrations.gate": ["pair[0] not in _SAFE", "pair[0].lower().endswith(_REPLACED)"],
+        "passage": ["error.note == self.note", "unquote_plus(name) == parameter"],
         "exchange": [
             "cookie.name_for(self.secure) == cookie.insecure_name",
             "csrf not in _MODES",
@@ -70,7 +70,10 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "change": ["change.step.from_hash == record.secrets[0].hash"],
         "engine": ["value.secrets[0].hash == change.step.to.hash"],
     },
-    "instants: when a session ends": {"record": ["deadline == self.expires_at"]},
+    "instants: when a session ends": {
+        "record": ["deadline == self.expires_at"],
+        "stores.redis.values": ["deadline == value.expires_at"],
+    },
     "step counters: public numbers": {
         "engine": ["shown.step != record.secrets[0].step"],
         "rotation": [
@@ -86,8 +89,6 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "engine": [
             "name in carry",
             "name not in own",
-            "old.user_id == new.user_id",
-            "one.handle != new.handle",
             "user == stored",
             "user == subject._field_user",
         ],
@@ -101,20 +102,21 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         ],
         "stores.memory": [
             "handle != keep",
-            "old.handle != record.handle",
+            "old.handle not in {record.handle, replaces}",
             "record.handle == after",
             "record.handle in self._sessions",
             "user not in self._users",
         ],
         "stores.redis.plans": ["after != before", "after in handles", "handles.index(after)"],
+        "stores.redis.values": ["key.startswith(f'{self._start}{bucket_of(handle)}}}:')"],
     },
     "a nonce that this server made for one command, which no client sends": {
         "stores.memory": ["mark[0] == nonce"],
-        "stores.sqlite": ["row[0] == nonce"],
+        "stores.sqlite_store": ["row[0] == nonce"],
         "stores.redis.plans": ["mark.nonce == nonce"],
     },
     "processes, files and their states": {
-        "stores.sqlite": ["self._pool[0] != pid"],
+        "stores.sqlite_async": ["self._pool[0] != pid"],
     },
 }
 """Reason -> module -> comparisons of values that are not constants."""
@@ -123,7 +125,8 @@ MODULES = [
     *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring", "rotation"),
     *("change", "record", "loading", "engine", "session", "directory", "connect", "info", "integrations.gate"),
     *("exchange", "passage"),
-    *("stores.memory", "stores.sqlite", "stores.sqlite_rows", "stores.redis.plans", "stores.redis.values"),
+    *("stores.memory", "stores.sqlite_store", "stores.sqlite_async", "stores.sqlite_rows"),
+    *("stores.redis.plans", "stores.redis.values"),
     *("stores.redis.steps", "stores.redis.blocking", "stores.redis.asynchronous"),
 ]
 """What handles a secret, its hash, a token, a ticket, or the row that one opens."""

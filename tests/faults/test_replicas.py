@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
+from coatcheck.errors import StoreUnavailable
 from tests.faults import book
 from tests.faults.cast import SWIFT, in_step, promote, until
 from tests.faults.conftest import Opener
@@ -86,6 +87,30 @@ async def test_a_lost_reply_does_not_make_wait_count_for_nothing(shop: Opener, p
         assert await one.sees("/logout", token) == book.BUSY
         assert lossy.lost == 1
         await one.aclose()
+
+
+async def test_a_thief_is_out_on_the_primary_though_no_replica_confirms_it(shop: Opener, pair: Pair) -> None:
+    """All steps of a revocation, an update and a sign-in over the limit are made, and then it is an error; to ask
+    again is acknowledged when it is on the replica, and not before."""
+    one = shop(f"{pair.primary.url}?wait=1")
+    primary = shop(pair.primary.url, one)
+    tokens = {user: await one.front.signed_in(user) for user in ("ada", "bob", "cy")}
+    manager = one.front.aside
+    pair.link.hold()
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="confirmed"):
+            await manager.revoke_user("ada")
+        with pytest.raises(StoreUnavailable, match="confirmed"):
+            await manager.update_user("bob", {"role": "reader"})
+        with pytest.raises(StoreUnavailable, match="confirmed"):
+            await manager.revoke(tokens["cy"][:22])
+    assert [await primary.front.lives(tokens[user]) for user in ("ada", "bob", "cy")] == [False, True, False]
+    assert await primary.front.fields(tokens["bob"]) == {"role": "reader"}
+    pair.link.release()
+    in_step(pair.primary, 1)
+    assert await manager.revoke_user("ada") == 0
+    assert await manager.update_user("bob", {"role": "reader"}) == 1
+    assert not await manager.revoke(tokens["cy"][:22])
 
 
 # -- not promised ----------------------------------------------------------------------------------------------

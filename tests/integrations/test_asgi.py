@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -11,7 +12,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from coatcheck import AsyncSessionManager, Policy, Session, SessionManager
 from coatcheck.errors import ConfigurationError
+from coatcheck.exchange import Front as Front_
 from coatcheck.integrations.asgi import SessionMiddleware, manager_from, session_from
+from coatcheck.integrations.asgi_visit import Visit
 from coatcheck.keyring import Keyring
 from coatcheck.token import new_handle, new_secret, sign
 from tests.integrations.front import KEY, NAME, Front, cookie, set_cookies, token_in, vary
@@ -248,3 +251,64 @@ def test_settings_that_make_no_sense_are_refused_at_the_start(settings: dict[str
 
     with pytest.raises(ConfigurationError, match=re.escape(says)):
         SessionMiddleware(app, **given)
+
+
+# -- what surrounds it ---------------------------------------------------------------------------------------
+
+
+async def test_a_header_that_comes_a_hundred_thousand_times_costs_its_bytes(front: Front) -> None:
+    """12: joined in one go; one by one they take a time that grows with the square, and hold up everybody."""
+    names = {b"cookie": 2, b"x-many": 100_000, b"x-few": 1}
+    scope = {"type": "http", "method": "GET", "path": "/", "scheme": "https"}
+    headers = [(name, b"v%d" % number) for name, count in names.items() for number in range(count)]
+    work = Counter[int]()
+
+    class Piece(bytes):
+        def __add__(self, other: Any) -> bytes:
+            work[0] += len(self)
+            return Piece(bytes(self) + bytes(other))
+
+    pairs = [(name, Piece(value)) for name, value in headers]
+    visit = Visit(front.app(shows), Front_(front.manager), {**scope, "headers": pairs}, None, None)  # type: ignore[arg-type]
+    assert visit.headers[b"cookie"] == b"v0; v1"
+    assert visit.headers[b"x-many"].count(b", ") == 99_999
+    assert visit.headers[b"x-few"] == b"v0"
+    assert work[0] == 0
+
+
+@pytest.mark.parametrize("inner", [{"csrf": "token"}, {"manager": None}], ids=["csrf", "manager"])
+async def test_two_middlewares_that_disagree_are_named(front: Front, inner: dict[str, Any]) -> None:
+    """14: whoever set up a stricter one inside must not go on in the belief that it counts."""
+    settings = {"manager": front.manager} | inner
+    if settings["manager"] is None:
+        settings["manager"] = AsyncSessionManager("memory://", secret=KEY, namespace="other")
+
+    async def nobody(scope: Any, receive: Any, send: Any) -> None:
+        raise AssertionError("it was let through")
+
+    app = SessionMiddleware(SessionMiddleware(nobody, **settings), front.manager)
+    with pytest.raises(ConfigurationError, match="one around the other"):
+        await front.browser(app).get("/")
+
+
+async def test_the_same_middleware_twice_is_harmless(front: Front) -> None:
+    """A mounted application may bring what the outer one has."""
+    app = SessionMiddleware(front.app(shows), front.manager)
+    token = await front.signed_in()
+    assert (await front.browser(app).get("/", headers=cookie(token))).text == "7 []"
+    assert front.calls == ["load"]
+
+
+async def test_a_cookie_is_in_no_caches_hands_whatever_it_obeys(front: Front) -> None:
+    """8: a cache in front may listen to a header of its own before Cache-Control (RFC 9213)."""
+
+    async def signs_in(session: Session, request: Request) -> Response:
+        session.login("7")
+        rules = {"CDN-Cache-Control": "max-age=60", "Surrogate-Control": "max-age=60", "Cache-Control": "public"}
+        return PlainTextResponse("in", headers=rules)
+
+    response = await front.browser(front.app(signs_in)).get("/")
+    assert token_in(response)
+    assert {name: value for name, value in response.headers.items() if "control" in name} == {
+        "cache-control": "no-store"
+    }

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from coatcheck import Session
-from coatcheck.errors import ReauthenticationRequired, SessionDataError
+from coatcheck.errors import ReauthenticationRequired, SessionDataError, StoreUnavailable
 from tests.integrations.front import Answer, Front, cookie, set_cookies, token_in
 
 
@@ -164,6 +164,20 @@ async def test_a_reset_that_revokes_and_signs_in_keeps_itself(front: Front) -> N
     assert response.status_code == 200
     assert await front.lives(token_in(response))
     assert not await front.lives(other)
+
+
+async def test_a_store_that_goes_down_inside_of_a_handler_is_a_503(front: Front) -> None:
+    """11: the handler's own call of the manager failed: 503, when to come back, and nobody is signed out."""
+    token = await front.signed_in()
+
+    async def handler(session: Session, request: Request) -> Answer:
+        session["cart"] = [2]
+        raise StoreUnavailable("no answer", retry_after=7)
+
+    response = await front.browser(front.app(handler)).get("/", headers=cookie(token))
+    assert (response.status_code, response.headers["retry-after"]) == (503, "7")
+    assert set_cookies(response) == []
+    assert await front.fields(token) == {}
 
 
 async def test_a_handler_may_ask_for_a_new_sign_in_by_an_exception(front: Front) -> None:

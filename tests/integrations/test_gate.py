@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from coatcheck.errors import ConfigurationError, TicketError
+from coatcheck.integrations.asgi import SessionMiddleware
 from coatcheck.integrations.gate import TicketGate, ticket_from
 from tests.integrations.front import Front, cookie, set_cookies, vary
 from tests.integrations.gatehouse import CONTENT, Gatehouse
@@ -104,8 +105,19 @@ async def test_a_logout_kills_open_tickets(house: Gatehouse) -> None:
     for ticket in (unused, used):
         response = await house.fetch(ticket, token)
         check_refused(response, 410)
-        assert "has ended (logout)" in response.text
+        assert "has ended. Sign in" in response.text
         check_refused(await house.fetch(ticket, None), 410)
+
+
+async def test_whoever_finds_a_link_does_not_read_the_operators_words(house: Gatehouse) -> None:
+    """Why a session was revoked is its owner's to know, on a page of theirs."""
+    token = await house.signed_in()
+    ticket = await house.issue(token)
+    await house.aside.revoke(token[:22], "fraud case 4711")
+    for shown in (token, None):
+        response = await house.fetch(ticket, shown)
+        check_refused(response, 410)
+        assert "4711" not in response.text
 
 
 @pytest.mark.parametrize("how", ["altered", "another purpose", "the session's token", "missing", "twice"])
@@ -267,3 +279,46 @@ async def test_a_websocket_cannot_pass_a_gate(desk: Front) -> None:
     nothing: Any = None
     await TicketGate(nothing)({"type": "websocket"}, nothing, send)
     assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+# -- what surrounds it ---------------------------------------------------------------------------------------
+
+
+async def test_the_rest_of_the_address_stays_as_it_was(house: Gatehouse) -> None:
+    """Only the ticket's value is masked: signatures of other parameters still hold."""
+    seen: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["query_string"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    token = await house.signed_in()
+    ticket = await house.issue(token)
+    query = f"a=%FF&flag&ticket={ticket}&b=1+2%20;c".encode()
+    client = house.browser(SessionMiddleware(TicketGate(app), house.manager))
+    assert (await client.get(f"/?{query.decode()}", headers=cookie(token))).status_code == 200
+    assert seen == [query.replace(ticket.encode(), b"-")]
+
+
+async def test_a_websocket_leaves_no_ticket_in_the_log(house: Gatehouse) -> None:
+    """The server logs its address, too."""
+    scope: dict[str, Any] = {"type": "websocket", "query_string": b"ticket=secret&a=1"}
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    await TicketGate(house.web)(scope, None, send)  # type: ignore[arg-type]
+    assert (sent, scope["query_string"]) == (["websocket.close"], b"ticket=-&a=1")
+
+
+async def test_a_gate_that_is_the_whole_application_starts_up(house: Gatehouse) -> None:
+    """The server's lifespan reaches the application behind it."""
+    kinds: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        kinds.append(scope["type"])
+
+    await SessionMiddleware(TicketGate(app), house.manager)({"type": "lifespan"}, None, None)  # type: ignore[arg-type]
+    assert kinds == ["lifespan"]

@@ -127,6 +127,19 @@ def test_to_sign_in_again_ends_no_other_session() -> None:
     assert manager.load(phone).user_id == "ada"
 
 
+def test_to_sign_in_again_in_the_oldest_of_too_many_keeps_its_data() -> None:
+    """The limit was lowered meanwhile: the session that is replaced is not thrown out with what it holds."""
+    clock, manager = opened()
+    tokens = []
+    for cart in range(4):
+        tokens.append(stored(manager, user="ada", cart=cart))
+        clock.advance(1)
+    manager.policy = manager.engine.policy = Policy(max_sessions=2)
+    again = stored(manager, tokens[0], user="ada")
+    assert manager.load(again) == {"cart": 0}
+    assert [manager.load(token).user_id for token in tokens] == [None, None, None, "ada"]
+
+
 def test_a_login_over_a_session_that_ended_makes_no_room() -> None:
     """Two logins at once over one session: the limit holds for both."""
     clock, manager = opened(Policy(max_sessions=2))

@@ -136,8 +136,8 @@ def there_is_no_limit(patch: Patch) -> None:
     """The store does not count a user's sessions."""
     login = MemoryStore.login
 
-    def unlimited(self: MemoryStore, one: Record, began: float, now: float, limit: int | None, why: str) -> Any:
-        return login(self, one, began, now, None, why)
+    def unlimited(self: MemoryStore, one: Record, began: float, now: float, limit: int | None, *more: Any) -> Any:
+        return login(self, one, began, now, None, *more)
 
     patch.setattr(MemoryStore, "login", unlimited)
 

@@ -121,6 +121,21 @@ def rotate_revoke_user(scene: Scene) -> tuple[Job, Job, Judge]:
     return Job("rotate", {"token": token}), Job("revoke_user", {"user": scene.user}), _all_dead(scene, token, 1)
 
 
+@pair("rotate", "revoke_user that keeps this session", "the session lives, under one name; every other is over")
+def rotate_revoke_others(scene: Scene) -> tuple[Job, Job, Judge]:
+    token, other = scene.signed_in(cart=1), scene.signed_in()
+
+    def judge(seen: Seen) -> None:
+        kept = issued(seen.told[0]) or token
+        assert seen.told[1]["value"] == 1
+        assert scene.listed() == [kept[:22]]
+        assert scene.fields(kept) == {"cart": 1}
+        assert not scene.lives(other)
+
+    keep = Job("revoke_user", {"user": scene.user, "keep": token[:22]})
+    return Job("rotate", {"token": token}), keep, judge
+
+
 def _all_dead(scene: Scene, token: str, value: object) -> Judge:
     def judge(seen: Seen) -> None:
         assert scene.listed() == []

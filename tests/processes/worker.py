@@ -106,8 +106,8 @@ class Worker:
     def do_revoke(self, handle: str) -> dict[str, Any]:
         return {"value": self.manager().revoke(handle)}
 
-    def do_revoke_user(self, user: str) -> dict[str, Any]:
-        return {"value": self.manager().revoke_user(user)}
+    def do_revoke_user(self, user: str, keep: str | None = None) -> dict[str, Any]:
+        return {"value": self.manager().revoke_user(user, keep=keep)}
 
     def do_revoke_all(self) -> dict[str, Any]:
         return {"value": self.manager().revoke_all()}

@@ -32,7 +32,7 @@ def manager_from(request_or_app: Any) -> AsyncSessionManager:
     """The manager behind a request, a scope, or an application that `SessionMiddleware` wraps."""
     scope = getattr(request_or_app, "scope", request_or_app)
     if isinstance(scope, MutableMapping):
-        found = scope.get("coatcheck")
+        found = getattr(scope.get("coatcheck"), "manager", None)
     else:
         found = getattr(_middleware_of(request_or_app), "manager", None)
     if not isinstance(found, AsyncSessionManager):
@@ -102,10 +102,20 @@ class SessionMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
         kind = scope["type"]
-        if kind not in ("http", "websocket") or "coatcheck" in scope:
+        if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)
             if kind == "lifespan" and self._owns_manager:
                 await self.manager.aclose()
+            return
+        around = scope.get("coatcheck")
+        if around is not None:
+            # Whoever set up a stricter one inside must not go on in the belief that it counts.
+            if (around.manager, around.csrf) != (self.manager, self.front.csrf):
+                raise ConfigurationError(
+                    "two SessionMiddleware with different settings, one around the other: give the inner one "
+                    "manager=... and csrf=... of the outer one, or put its paths into the outer one's exclude="
+                )
+            await self.app(scope, receive, send)
             return
         visit = Visit(self.app, self.front, scope, receive, send)
         if reply := visit.from_elsewhere():

@@ -16,7 +16,7 @@ from ..errors import (
     StoreUnavailable,
 )
 from ..events import logger
-from ..exchange import Exchange, Front, Told
+from ..exchange import CACHE_RULES, Exchange, Front, Told
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
 from ..session import Session
@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 POLICY_VIOLATION = 1008
 TRY_AGAIN = 1013
 
+_CACHE_RULES = tuple(name.encode() for name in CACHE_RULES)
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 
 _PIECE = 1024
@@ -65,10 +66,11 @@ class Visit(Exchange[AsyncSessionManager]):
         headers: dict[bytes, bytes] = dict(pairs)
         if len(headers) != len(pairs):
             # HTTP/2 splits Cookie; a header that must be single and is not joins to a value nobody trusts.
-            headers = {}
+            # In one go: to join them one by one takes a time that grows with the square of their number.
+            several: dict[bytes, list[bytes]] = {}
             for name, value in pairs:
-                glue = b"; " if name == b"cookie" else b", "
-                headers[name] = headers[name] + glue + value if name in headers else value
+                several.setdefault(name, []).append(value)
+            headers = {name: (b"; " if name == b"cookie" else b", ").join(all_) for name, all_ in several.items()}
         raw: bytes | None = scope.get("raw_path")
         peer = scope.get("client")
         super().__init__(
@@ -95,7 +97,7 @@ class Visit(Exchange[AsyncSessionManager]):
                 return False
             self.session, self.fault = self.visitor(), error
         self.scope["session"] = self.session
-        self.scope["coatcheck"] = manager
+        self.scope["coatcheck"] = self.front
         return True
 
     async def has_token(self) -> bool:
@@ -138,7 +140,7 @@ class Visit(Exchange[AsyncSessionManager]):
         """Call the application; commit before its response starts, and once more at its end."""
         try:
             await self.app(self.scope, self.receive, self.sending)
-        except ReauthenticationRequired as error:
+        except (ReauthenticationRequired, StoreUnavailable) as error:
             await self._settle(failed=True)
             if self.started:
                 raise
@@ -227,7 +229,7 @@ def _with(message: Message, told: Told) -> Message:
     headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
     headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in told.add]
     if told.no_store:
-        headers = [pair for pair in headers if pair[0].lower() != b"cache-control"]
+        headers = [pair for pair in headers if not pair[0].lower().endswith(_CACHE_RULES)]
         headers.append((b"cache-control", b"no-store"))
     headers.append((b"vary", told.vary.encode("ascii")))
     return {**message, "headers": headers}

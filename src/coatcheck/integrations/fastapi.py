@@ -43,7 +43,14 @@ __all__ = [
 FRESH = timedelta(minutes=10)
 """How long ago a sign-in may be for `FreshUserId`."""
 
-session_cookie = APIKeyCookie(
+
+class _SessionCookie(APIKeyCookie):
+    async def __call__(self, connection: HTTPConnection) -> str | None:
+        """What was sent; also of a websocket, which older versions of FastAPI do not hand to their own."""
+        return connection.cookies.get(self.model.name)
+
+
+session_cookie = _SessionCookie(
     name="__Host-coatcheck",
     scheme_name="session",
     description="The session cookie. Browsers send it by themselves.",

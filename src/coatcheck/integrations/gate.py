@@ -14,6 +14,7 @@ from typing import Any
 
 from ..clock import as_datetime
 from ..errors import ConfigurationError, StoreUnavailable, TicketError
+from ..exchange import CACHE_RULES
 from ..passage import MAX_FORM, SAFE_HEADERS, Passage, early, in_form, in_query, with_page
 from ..replies import Reply
 from ..tickets import Spent, Ticket
@@ -24,6 +25,7 @@ Page = Callable[[Scope, TicketError, int], str]
 """Makes the HTML of a refusal from the request's scope, the error and the status."""
 
 _SAFE = {name.encode(): value.encode() for name, value in SAFE_HEADERS.items()}
+_REPLACED = (*_SAFE, *(name.encode() for name in CACHE_RULES))
 
 
 def ticket_from(request: Any) -> Ticket:
@@ -35,7 +37,10 @@ def ticket_from(request: Any) -> Ticket:
 
 
 class TicketGate:
-    """Lets a request through to `app` once for each ticket of `purpose`, for the session that asked for it.
+    """Lets one answer of `app` out for each ticket of `purpose`, for the session that asked for it.
+
+    It is for answers, such as files: of requests that come at once each may run `app`, and one gets its answer. An
+    action that must happen once (a payment, a confirmation) calls `manager.tickets.redeem` before it acts.
 
     * `resume`: for so long after the first use, that session may fetch the same path by Range, in parallel too,
       also when the ticket has expired meanwhile.
@@ -62,9 +67,13 @@ class TicketGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            # Whoever connects must not be able to raise an error here.
+        if scope["type"] == "websocket":
+            # Whoever connects must not be able to raise an error here, nor to leave a ticket in the server's log.
+            self._in_address(scope)
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
         if scope["method"] == "OPTIONS":
@@ -81,11 +90,19 @@ class TicketGate:
             scope["coatcheck.ticket"] = way.passage.ticket
             await self.app(scope, receive, way.sending)
 
+    def _in_address(self, scope: Scope) -> str | None:
+        """The ticket in the address, which loses it: servers log it when the response starts."""
+        found = in_query(scope.get("query_string", b"").decode("latin-1"), self.parameter)
+        if found is None:
+            return None
+        scope["query_string"] = found[1].encode("latin-1")
+        return found[0]
+
     async def _find(self, scope: Scope, receive: Receive) -> tuple[str, Receive]:
         """The ticket's text ("" for none), and a `receive` that gives the application the whole request."""
-        if found := in_query(scope.get("query_string", b"").decode("latin-1"), self.parameter):
-            scope["query_string"] = found[1].encode("ascii")
-            return found[0], receive
+        found = self._in_address(scope)
+        if found is not None:
+            return found, receive
         if scope["method"] != "POST":
             return "", receive
         held: list[Message] = []
@@ -156,7 +173,7 @@ class _Way:
                 self.passage.step(status)
 
     def _headers(self, message: Message, status: int) -> list[tuple[bytes, bytes]]:
-        own = [pair for pair in message.get("headers") or () if pair[0].lower() not in _SAFE]
+        own = [pair for pair in message.get("headers") or () if not pair[0].lower().endswith(_REPLACED)]
         names = {name.lower().decode("latin-1") for name, _ in own}
         if self.gate.attachment and self.passage.attaches(status, names):
             own.append((b"content-disposition", b"attachment"))

@@ -84,7 +84,9 @@ class MemoryStore:
         return True
 
     @_locked
-    def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Login:
+    def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Login:
         user = str(record.user_id)
         self._tidy(now)
         gate = self._gate(user)
@@ -94,7 +96,8 @@ class MemoryStore:
         self._put_new(record)
         self._keep_gate(user, gate, record.expires_at)
         members = self.sessions(user, now, len(self._users[user]), None)
-        over = [old.handle for old in members if old.handle != record.handle][limit - 1 :] if limit else []
+        others = [old.handle for old in members if old.handle not in {record.handle, replaces}]
+        over = others[limit - 1 :] if limit else []
         for handle in over:
             self._bury(handle, Ended(reason, now))
         return Login(record, tuple(over))
@@ -127,10 +130,12 @@ class MemoryStore:
 
     @_locked
     def end(self, handle: str, user_id: str | None, reason: str, now: float) -> Held:
-        found = held(self._sessions.get(handle), now)
-        if isinstance(found, Record):
-            self._bury(handle, Ended(reason, now))
-        return found
+        value = self._sessions.get(handle)
+        if isinstance(value, Record):
+            over = value.over(now)
+            self._bury(handle, over or Ended(reason, now))
+            return over or value
+        return value
 
     @_locked
     def sessions(self, user_id: str, now: float, limit: int, after: str | None) -> list[Record]:
@@ -146,11 +151,9 @@ class MemoryStore:
     @_locked
     def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> list[str]:
         self._keep_gate(user_id, self._gate(user_id).closed(now), until)
-        ended = [handle for handle in self._users.get(user_id, ()) if handle != keep]
-        live = [handle for handle in ended if isinstance(held(self._sessions[handle], now), Record)]
-        for handle in live:
-            self._bury(handle, Ended(reason, now))
-        return live
+        while keep and isinstance(value := self._sessions.get(keep), Ended) and value.successor:
+            keep = value.successor
+        return self._end_all([handle for handle in self._users.get(user_id, ()) if handle != keep], reason, now)
 
     @_locked
     def update_user(self, user_id: str, fields: dict[str, Wire], now: float, until: float) -> int:
@@ -162,14 +165,11 @@ class MemoryStore:
 
     @_locked
     def revoke_all(self, before: float, reason: str, now: float) -> int:
-        live = [
-            found.handle
-            for value in self._sessions.values()
-            if isinstance(found := held(value, now), Record) and found.created_at <= before
-        ]
-        for handle in live:
-            self._bury(handle, Ended(reason, now))
-        return len(live)
+        records = [value for value in self._sessions.values() if isinstance(value, Record)]
+        return len(self._end_all([record.handle for record in records if record.created_at <= before], reason, now))
+
+    def _end_all(self, handles: list[str], reason: str, now: float) -> list[str]:
+        return [handle for handle in handles if isinstance(self.end(handle, None, reason, now), Record)]
 
     @_locked
     def redeem(self, handle: str, jti: str, nonce: str, note: str, now: float, until: float) -> Taken:

@@ -35,12 +35,13 @@ class _Handle:
     """A connection that closes itself with its thread, but never in a child of fork: closing it there would
     drop the parent's locks and tidy up its log."""
 
-    __slots__ = ("__weakref__", "db", "generation", "pid", "synchronous")
+    __slots__ = ("__weakref__", "bounded", "db", "generation", "pid", "synchronous")
     _abandoned: list[Connection] = []  # noqa: RUF012
 
     def __init__(self, db: Connection, pid: int, generation: int) -> None:
         self.db, self.pid, self.generation = db, pid, generation
         self.synchronous = ""
+        self.bounded = False
 
     def __del__(self) -> None:
         if self.pid == os.getpid():
@@ -87,8 +88,13 @@ class Database:
         """One transaction that has the write lock from its first word; rolled back if the block raises."""
         # SQLite's own waiting is not fair: threads queue here, so that only processes meet there.
         turn = self._locks_here()[2]
-        if not turn.acquire(timeout=self._patience()):
-            raise self._plain(None)
+        before: float | None = getattr(self._local, "deadline", None)
+        if not turn.acquire(blocking=False):
+            # Both waits together, this one and SQLite's own, are as long as one may be.
+            self._local.deadline = before or time.monotonic() + PATIENCE
+            if not turn.acquire(timeout=self._patience()):
+                self._local.deadline = before
+                raise self._plain(None)
         try:
             handle = self._writer()
             db = handle.db
@@ -109,17 +115,19 @@ class Database:
             raise self._plain(error) from error
         finally:
             turn.release()
+            self._local.deadline = before
 
     def until(self, deadline: float, method: Callable[..., T], *args: Any) -> T:
         """Call a method that waits no longer than until `deadline` (of the monotonic clock, in seconds)."""
         left = deadline - time.monotonic()
         if left <= 0:
             raise self._plain(None)
+        before: float | None = getattr(self._local, "deadline", None)
         self._local.deadline = deadline
         try:
             return method(*args)
         finally:
-            self._local.deadline = None
+            self._local.deadline = before
 
     def _patience(self) -> float:
         """Seconds that this call may still wait."""
@@ -138,17 +146,25 @@ class Database:
         handle: _Handle | None = getattr(self._local, "writer", None)
         if handle is None or handle.pid != os.getpid() or handle.generation != self._generation:
             handle = self._local.writer = self._connect("writer")
-        if getattr(self._local, "deadline", None) is not None:
-            wait = int(self._patience() * 1000)
-            handle.db.execute(f"PRAGMA busy_timeout = {wait}")
+        bounded = getattr(self._local, "deadline", None) is not None
+        if bounded or handle.bounded:
+            handle.db.execute(f"PRAGMA busy_timeout = {int(self._patience() * 1000)}")
+            handle.bounded = bounded
         return handle
 
     def _connect(self, kind: str) -> _Handle:
-        with self._locks_here()[1]:
-            here = (self._generation, os.getpid())
-            if self._ready != here:
-                self._prepare()
-                self._ready = here
+        here = (self._generation, os.getpid())
+        if self._ready != here:
+            # Threads that queue here wait as long, all together, as one that waits for the file.
+            deadline, opening = time.monotonic() + self._patience(), self._locks_here()[1]
+            if not opening.acquire(timeout=deadline - time.monotonic()):
+                raise self._plain(None)
+            try:
+                if self._ready != here:
+                    self._prepare(deadline)
+                    self._ready = here
+            finally:
+                opening.release()
         wait = PATIENCE if kind == "writer" else 0.0
         handle = _Handle(self._new(wait), os.getpid(), self._generation)
         self._open.add(handle)
@@ -159,13 +175,12 @@ class Database:
         db.execute("PRAGMA cache_size = -4096")
         return db
 
-    def _prepare(self) -> None:
+    def _prepare(self, deadline: float) -> None:
         """Make the file and its tables, once for each process; several may do it at the same time."""
         with suppress(FileExistsError, OSError):
             # Before SQLite makes it: it holds what users entrust to a session.
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        deadline = time.monotonic() + PATIENCE
-        db = self._new(PATIENCE)
+        db = self._new(max(0.0, deadline - time.monotonic()))
         try:
             while True:
                 try:

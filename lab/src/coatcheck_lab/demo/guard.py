@@ -51,4 +51,4 @@ def _fits(headers: Headers) -> bool:
     if "transfer-encoding" in headers:
         return False  # browsers send a form's length
     length = headers.get("content-length", "0")
-    return length.isdecimal() and int(length[:12]) <= MAX_BODY
+    return length.isdecimal() and len(length) <= 12 and int(length) <= MAX_BODY

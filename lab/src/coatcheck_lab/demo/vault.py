@@ -56,6 +56,8 @@ class Vault:
 
     def find(self, number: int) -> Document | None:
         """One document, or None."""
+        if number >= 2**63:
+            return None  # more than SQLite counts to
         with self._database.open() as connection:
             row = connection.execute(f"{_COLUMNS} WHERE id = ?", (number,)).fetchone()
         return Document(**row) if row else None
@@ -84,5 +86,8 @@ class Vault:
                     "INSERT INTO documents (name, kind, title, added_by, content) VALUES (?, ?, ?, ?, ?)", row
                 )
             except sqlite3.IntegrityError:
-                return "There is a document with that title already."
+                same = "SELECT 1 FROM documents WHERE (name, kind, title, added_by, content) = (?, ?, ?, ?, ?)"
+                if connection.execute(same, row).fetchone() is None:
+                    return "There is a document with that title already."
+                # A double click: it was added just now.
         return None

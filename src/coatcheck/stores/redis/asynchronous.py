@@ -63,7 +63,8 @@ class AsyncRedisStore:
         return lane if lane is not None else self._new_lane(loop)
 
     def _new_lane(self, loop: asyncio.AbstractEventLoop) -> Lane:
-        for other in [other for other in self._lanes if other.is_closed()]:
+        # A copy first: another thread's loop may be added meanwhile.
+        for other in [other for other in list(self._lanes) if other.is_closed()]:
             self._lanes.pop(other, None)
         client: Any = self._client
         if isinstance(client, Target):
@@ -134,8 +135,10 @@ class AsyncRedisStore:
     async def create(self, record: Record, now: float) -> bool:
         return await self._drive(self._plans.create(record, now))
 
-    async def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Login:
-        return await self._drive(self._plans.login(record, began, now, limit, reason))
+    async def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Login:
+        return await self._drive(self._plans.login(record, began, now, limit, reason, replaces))
 
     async def commit(self, handle: str, change: Change, now: float) -> Held:
         return await self._in_turn(handle, self._plans.commit(handle, change, now))

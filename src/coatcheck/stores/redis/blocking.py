@@ -134,8 +134,10 @@ class RedisStore:
     def create(self, record: Record, now: float) -> bool:
         return self._drive(self._plans.create(record, now))
 
-    def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Login:
-        return self._drive(self._plans.login(record, began, now, limit, reason))
+    def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Login:
+        return self._drive(self._plans.login(record, began, now, limit, reason, replaces))
 
     def commit(self, handle: str, change: Change, now: float) -> Held:
         return self._in_turn(handle, self._plans.commit(handle, change, now))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis import exceptions as driver
 
@@ -16,8 +16,19 @@ BATCH = 128
 """Callers that share a round trip, at most."""
 ABREAST = 4
 """Round trips under way at the same time, at most: each needs a connection of its own."""
+WAITING = 2
+"""Those among them that wait for replicas, at most: readers keep the rest."""
 
-Waiter = tuple[Wire, "asyncio.Future[list[Any]]"]
+
+class Waiter(NamedTuple):
+    """Somebody's commands."""
+
+    wire: Wire
+    future: asyncio.Future[list[Any]]
+    since: float
+    """When they were asked for, by the loop's clock."""
+    waits: bool
+    """Whether they end with a WAIT for replicas."""
 
 
 class Lane:
@@ -30,6 +41,7 @@ class Lane:
         self._raw = reading(client)
         self._waiting: deque[Waiter] = deque()
         self._boarding = False
+        self._slow = 0
         self._trips: set[asyncio.Task[None]] = set()
         self.turns = [asyncio.Lock() for _ in range(TURNS)]
 
@@ -50,8 +62,9 @@ class Lane:
 
         Cancelling it concerns nobody else.
         """
-        future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-        self._waiting.append((wire, future))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[list[Any]] = loop.create_future()
+        self._waiting.append(Waiter(wire, future, loop.time(), wire[-1][0] == "WAIT"))
         self._leave()
         return future
 
@@ -65,17 +78,25 @@ class Lane:
 
     def _arrived(self, trip: asyncio.Task[None]) -> None:
         self._trips.discard(trip)
-        if not trip.cancelled():
-            self._leave()
+        if trip.cancelled():
+            # Perhaps before its first step: then nobody else would ever board.
+            self._boarding = False
+        self._leave()
 
     def _board(self) -> list[Waiter]:
         """Those who share the next trip. Who waits for replicas keeps nobody waiting who does not."""
         batch: list[Waiter] = []
         others = deque[Waiter]()
+        oldest = asyncio.get_running_loop().time() - REPLY
         while self._waiting and len(batch) < BATCH:
             waiter = self._waiting.popleft()
-            same = not batch or _waits(waiter[0]) == _waits(batch[0][0])
-            (batch if same else others).append(waiter)
+            if waiter.since < oldest:
+                # It has queued for as long as an answer may take.
+                _fail([waiter], TimeoutError())
+            elif waiter.waits == batch[0].waits if batch else not waiter.waits or self._slow < WAITING:
+                batch.append(waiter)
+            else:
+                others.append(waiter)
         self._waiting.extendleft(reversed(others))
         return batch
 
@@ -83,8 +104,15 @@ class Lane:
         batch = self._board()
         self._boarding = False
         if not batch:
-            return  # a fault has told them all
+            return  # a fault has told them all, or they wait for a trip that waits
+        self._slow += batch[0].waits
         self._leave()
+        try:
+            await self._travel(batch)
+        finally:
+            self._slow -= batch[0].waits
+
+    async def _travel(self, batch: list[Waiter]) -> None:
         if self._keeper is not None and not self._kept:
             self._kept = True
             await anext(self._keeper)
@@ -96,24 +124,24 @@ class Lane:
             _fail([*batch, *self._waiting], error)
             self._waiting.clear()
         except asyncio.CancelledError:
-            for _, future in batch:
-                future.cancel()
+            for waiter in batch:
+                waiter.future.cancel()
             raise
         except Exception as error:  # noqa: BLE001 (each of those who wait raises it)
             _fail(batch, error)
         else:
-            for (_, future), reply in zip(batch, replies, strict=True):
-                if not future.done():
-                    future.set_result(reply)
+            for waiter, reply in zip(batch, replies, strict=True):
+                if not waiter.future.done():
+                    waiter.future.set_result(reply)
 
     async def _exchange(self, batch: list[Waiter]) -> list[list[Any]]:
-        if _waits(batch[0][0]):
+        if batch[0].waits:
             # One WAIT covers all that was written before it on its connection; two could outlast the trip.
-            wires = [wire[:-1] for wire, _ in batch]
-            done = await self._send([*(command for wire in wires for command in wire), batch[0][0][-1]])
+            wires = [waiter.wire[:-1] for waiter in batch]
+            done = await self._send([*(command for wire in wires for command in wire), batch[0].wire[-1]])
             answers = iter(done)
             return [[*(next(answers) for _ in wire), done[-1]] for wire in wires]
-        commands = [command for wire, _ in batch for command in wire]
+        commands = [command for waiter in batch for command in waiter.wire]
         keys = [command[1] for command in commands if command[0] == "GET"]
         if len(keys) < 2:
             replies = iter(await self._send(commands))
@@ -124,7 +152,7 @@ class Lane:
             values = iter([found] * len(keys) if isinstance(found, Exception) else found)
             rest = iter(others)
             replies = iter([next(values if command[0] == "GET" else rest) for command in commands])
-        return [[next(replies) for _ in wire] for wire, _ in batch]
+        return [[next(replies) for _ in waiter.wire] for waiter in batch]
 
     async def _send(self, commands: Wire) -> list[Any]:
         if len(commands) == 1:
@@ -139,11 +167,7 @@ class Lane:
         return replies
 
 
-def _waits(wire: Wire) -> bool:
-    return bool(wire[-1][0] == "WAIT")
-
-
 def _fail(waiters: list[Waiter], error: Exception) -> None:
-    for _, future in waiters:
-        if not future.done():
-            future.set_exception(error)
+    for waiter in waiters:
+        if not waiter.future.done():
+            waiter.future.set_exception(error)

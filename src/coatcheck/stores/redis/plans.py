@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from ...change import Change, apply
 from ...codec import Wire, from_bytes, to_bytes
 from ...errors import StoreUnavailable
-from ...gate import Gate, dump_patches, load_patches
+from ...gate import WRONG, Gate, dump_patches, load_patches
 from ...policy import PATCH_MEMORY, TOMBSTONE
 from ...record import Ended, Record, held
 from ...store import Held, Login, Taken
@@ -28,6 +29,9 @@ from .values import (
     nonce_of,
     refused,
 )
+
+PATCHED = 20
+"""Sessions that `update_user` reads and writes at once: full ones, of 256 KiB each, still fit into the time."""
 
 _TIDY_EVERY = 16
 """Members in a user after which a login looks for those whose session is gone."""
@@ -56,15 +60,17 @@ class Plans:
         (created,) = yield [Call(scripts.CREATE, (self.names.session(record.handle),), args)]
         return bool(created)
 
-    def login(self, record: Record, began: float, now: float, limit: int | None, reason: str) -> Plan[Login]:
+    def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Plan[Login]:
         user_id, known = str(record.user_id), _long_ago(now)
         keys = (self.names.user(user_id), self.names.session(record.handle))
         most, dead = "" if limit is None else limit, [""]
         while True:
             value = dump(record, new_nonce())
             stay = lasting(record.forget_at, now), lasting(record.expires_at + TOMBSTONE, now)
-            args = (repr(began), known, value, *stay, record.handle, repr(record.created_at), most, *dead)
-            ((outcome, *facts),) = yield [Call(scripts.LOGIN, keys, args)]
+            args = (repr(began), known, value, *stay, record.handle, repr(record.created_at), most, replaces or "")
+            ((outcome, *facts),) = yield [Call(scripts.LOGIN, keys, (*args, *dead))]
             if outcome == b"barred":
                 return Login(None)
             if outcome == b"taken":
@@ -84,8 +90,11 @@ class Plans:
         return Login(record, tuple(over))
 
     def commit(self, handle: str, change: Change, now: float) -> Plan[Held]:
-        done = yield from self._commit([handle], change, now)
-        return done[handle]
+        done = yield from self._commit([handle], [change], now)
+        after = done[handle]
+        if isinstance(after, StoreUnavailable):
+            raise after
+        return after
 
     def replace(self, handle: str, change: Change, new: Record, now: float) -> Plan[Held]:
         contest, known = Contest(self.names), _long_ago(now)
@@ -136,9 +145,16 @@ class Plans:
         return found
 
     def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> Plan[list[str]]:
-        user, args = self.names.user(user_id), (repr(now), "inf", keep or "", lasting(until, now))
-        (doomed,) = yield [Call(scripts.CLOSE, (user,), args)]
-        return (yield from end_all(self.names, {user: _text(doomed)}, reason, now))
+        user = self.names.user(user_id)
+        while True:
+            # A handle of somebody else's lies in another slot, and spares nobody here.
+            kept = (self.names.session(keep),) if keep and self.names.together(keep, user) else ()
+            args = (repr(now), "inf", keep or "", lasting(until, now), WRONG)
+            ((outcome, *facts),) = yield [Call(scripts.CLOSE, (user, *kept), args)]
+            if outcome == b"done":
+                return (yield from end_all(self.names, {user: _text(facts)}, reason, now))
+            stone = load(str(keep), facts[0])
+            keep = stone.successor if isinstance(stone, Ended) else None
 
     def update_user(self, user_id: str, fields: dict[str, Wire], now: float, until: float) -> Plan[int]:
         user = self.names.user(user_id)
@@ -151,16 +167,17 @@ class Plans:
             ((outcome, *seen),) = yield [Call(scripts.PATCH, (user,), args)]
             if outcome == b"done":
                 break
-        handles, count = _text(seen), 0
-        for place in range(0, len(handles), CHUNK):
-            done: dict[str, Held] = {}
-            # Another update may still be on its way to these sessions, and a session takes no patch that is older
-            # than the newest it has: whoever comes first brings the older ones.
-            for patch in gate.patches:
-                change = Change(set=patch.set, patch=patch.seq)
-                done = yield from self._commit(handles[place : place + CHUNK], change, now)
+        # Another update may still be on its way to these sessions, and a session takes no patch that is older than
+        # the newest it has: whoever comes first brings the older ones.
+        changes = [Change(set=patch.set, patch=patch.seq) for patch in gate.patches]
+        handles, count, unread = _text(seen), 0, None
+        for place in range(0, len(handles), PATCHED):
+            done = yield from self._commit(handles[place : place + PATCHED], changes, now)
             count += sum(isinstance(after, Record) for after in done.values())
+            unread = next((after for after in done.values() if isinstance(after, StoreUnavailable)), unread)
             yield None
+        if unread is not None:
+            raise unread
         return count
 
     # -- tickets -----------------------------------------------------------------------------------------
@@ -189,18 +206,28 @@ class Plans:
     def _user(self, user_id: str | None) -> tuple[str, ...]:
         return () if user_id is None else (self.names.user(user_id),)
 
-    def _commit(self, handles: list[str], change: Change, now: float) -> Plan[dict[str, Held]]:
-        """Compare and set, as often as it takes: what each session is now, or was before if it was not live."""
-        done: dict[str, Held] = {}
+    def _commit(
+        self, handles: list[str], changes: list[Change], now: float
+    ) -> Plan[dict[str, Held | StoreUnavailable]]:
+        """Compare and set, as often as it takes: what each session is now, or was before if it was not live; or why
+        it cannot be read."""
+        done: dict[str, Held | StoreUnavailable] = {}
         contest = Contest(self.names)
         seen = yield from values(self.names, handles)
         while True:
             calls: dict[str, Call] = {}
             for handle, raw in seen.items():
-                before = done[handle] = load(handle, raw)
+                try:
+                    before = done[handle] = load(handle, raw)
+                except StoreUnavailable as error:
+                    done[handle] = error
+                    continue
                 if raw is None or not isinstance(before, Record):
                     continue
-                after = done[handle] = apply(before, change, now)
+                after: Record | Ended = before
+                for change in changes:
+                    after = apply(after, change, now) if isinstance(after, Record) else after
+                done[handle] = after
                 if after != before and (isinstance(after, Record) or after.by_this):
                     calls[handle] = self._save(raw, before, after, now)
             if not calls:
@@ -239,12 +266,18 @@ class Plans:
 
     def _records(self, user_id: str, handles: list[str], now: float) -> Plan[list[Record]]:
         """Those of a user's sessions that live, in that order; those that are gone leave the user."""
-        seen = yield from values(self.names, handles)
-        # A handle never comes back, so forgetting one whose session is gone races with nothing.
-        if gone := [f"m:{handle}" for handle, raw in seen.items() if raw is None or raw[:1] == b"E"]:
-            yield [("HDEL", self.names.user(user_id), *gone)]
-        found = (held(load(handle, raw), now) for handle, raw in seen.items())
-        return [record for record in found if isinstance(record, Record)]
+        records: list[Record] = []
+        for place in range(0, len(handles), CHUNK):
+            seen = yield from values(self.names, handles[place : place + CHUNK])
+            # A handle never comes back, so forgetting one whose session is gone races with nothing.
+            if gone := [f"m:{handle}" for handle, raw in seen.items() if raw is None or raw[:1] == b"E"]:
+                yield [("HDEL", self.names.user(user_id), *gone)]
+            for handle, raw in seen.items():
+                # One that a newer version wrote must not hide the others, nor keep its user from signing in.
+                with suppress(StoreUnavailable):
+                    if isinstance(record := held(load(handle, raw), now), Record):
+                        records.append(record)
+        return records
 
 
 def _long_ago(now: float) -> int:

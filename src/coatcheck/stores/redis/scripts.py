@@ -33,8 +33,20 @@ class Call(NamedTuple):
 _COMMON = """
 local call, KEY, ARG = redis.call, KEYS, ARGV
 local function version(value) return value and value:sub(2, 9) end
-local function lives(value, now)
-  return value and value:sub(1, 1) == 'L' and tonumber(value:sub(10, 22)) > tonumber(now)
+local function stored(value) return value and value:sub(1, 1) ~= 'E' end
+local function lives(value, now) return stored(value) and tonumber(value:sub(10, 22)) > tonumber(now) end
+-- The tombstone of a session whose time is over, so that no commit that was under way goes on with it.
+local function buried(key, value, stone, ms)
+  local instant = string.format('%.3f', tonumber(value:sub(10, 22)) / 1000)
+  local text = stone:sub(1, 9) .. instant .. ' - ' .. (value:sub(1, 1) == 'A' and 'absolute' or 'idle')
+  call('DEL', key)
+  call('SET', key, text, 'PX', ms)
+  return text
+end
+-- What was done before, and is asked for again, must be written anew: WAIT vouches only for what follows a write.
+local function again(key)
+  local ms = call('PTTL', key)
+  if ms > 0 then call('PEXPIRE', key, ms) end
 end
 local function lengthen(key, ms)
   if call('PTTL', key) < tonumber(ms) then call('PEXPIRE', key, ms) end
@@ -53,13 +65,17 @@ def _script(text: str) -> Script:
 
 CREATE = _script("""
 if call('SET', KEY[1], ARG[1], 'PX', ARG[2], 'NX') then return 1 end
+again(KEY[1])
 return version(call('GET', KEY[1])) == version(ARG[1]) and 1 or 0
 """)
 """KEYS session; ARGV value, its ms. 1: created."""
 
 SAVE = _script("""
 local old = call('GET', KEY[1])
-if version(old) == version(ARG[2]) then return 1 end
+if version(old) == version(ARG[2]) then
+  again(KEY[1])
+  return 1
+end
 if version(old) ~= ARG[1] then return old end
 -- An end must get through on a full server, and does if a write comes first that needs no memory.
 if ARG[2]:sub(1, 1) == 'E' then call('DEL', KEY[1]) end
@@ -76,7 +92,7 @@ local function members(wanted)
   local found, all = {}, call('HGETALL', user)
   for i = 1, #all, 2 do
     local since = all[i + 1]
-    if all[i]:sub(1, 2) == 'm:' and doomed(since) == wanted then
+    if all[i]:sub(1, 2) == 'm:' and doomed(since) == wanted and all[i]:sub(3) ~= ARG[9] then
       found[#found + 1] = {handle = all[i]:sub(3), since = since}
     end
   end
@@ -93,11 +109,11 @@ if not old then
   local living = {}
   if limit then
     local dead = {}
-    for i = 10, #ARG do dead[ARG[i]] = true end
+    for i = 11, #ARG do dead[ARG[i]] = true end
     for _, member in ipairs(members(nil)) do
       if not dead[member.handle] then living[#living + 1] = member end
     end
-    if #living >= limit and ARG[9] == '' then return handles({'full'}, living) end
+    if #living >= limit and ARG[10] == '' then return handles({'full'}, living) end
   end
   call('SET', KEY[2], ARG[3], 'PX', ARG[4])
   -- The oldest cannot save themselves under a new handle any more; the caller ends them before it says so.
@@ -112,14 +128,20 @@ if not old then
   lengthen(user, ARG[5])
 elseif version(old) ~= version(ARG[3]) then
   return {'taken'}
+else
+  again(KEY[2])
 end
 return handles({'done', call('HLEN', user)}, limit and members('O') or {})
 """)
 """KEYS user, session; ARGV began, newest patch that is known, value, its ms, the user's ms, handle, created_at,
-limit ('' for none), '' until the caller has looked which members live, handles of those that do not."""
+limit ('' for none), handle of the session that it replaces ('' for none), '' until the caller has looked which
+members live, handles of those that do not."""
 
 REPLACE = _script("""
-if version(call('GET', KEY[2])) == version(ARG[2]) then return {'done'} end
+if version(call('GET', KEY[2])) == version(ARG[2]) then
+  again(KEY[2])
+  return {'done'}
+end
 local old = call('GET', KEY[1])
 if version(old) ~= ARG[1] then return {'changed', old} end
 local user, member = KEY[3], nil
@@ -143,8 +165,17 @@ its ms, newest patch that is known, old handle, new handle, the user's ms."""
 
 END = _script("""
 local old = call('GET', KEY[1])
-if version(old) == version(ARG[2]) then return {1, call('GET', KEY[2])} end
-if not lives(old, ARG[1]) then return {0, old} end
+if version(old) == version(ARG[2]) or not lives(old, ARG[1]) then
+  local remains = call('GET', KEY[2])
+  if stored(old) then
+    old = buried(KEY[1], old, ARG[2], ARG[3])
+    if KEY[3] then call('HDEL', KEY[3], 'm:' .. ARG[4]) end
+  else
+    again(KEY[1])
+  end
+  if remains then return {1, remains} end
+  return {0, old}
+end
 -- RENAME needs no memory, so a full server lets the rest through.
 call('RENAME', KEY[1], KEY[2])
 call('PEXPIRE', KEY[2], 3000)
@@ -153,7 +184,7 @@ if KEY[3] then call('HDEL', KEY[3], 'm:' .. ARG[4]) end
 return {1, old}
 """)
 """KEYS session, where its remains go, its user if any; ARGV now, tombstone, its ms, handle.
-1 and what it held, or 0 and what is there."""
+1 and what it held, or 0 and what is there now: a session whose time was over has its tombstone then."""
 
 END_MANY = _script("""
 local ended, count = {}, #ARG - 3
@@ -164,19 +195,32 @@ for i = 1, count do
     call('DEL', KEY[i])
     call('SET', KEY[i], ARG[2], 'PX', ARG[3])
     value = ARG[2]
+  elseif stored(value) then
+    value = buried(KEY[i], value, 'E--------', ARG[3])
+  else
+    again(KEY[i])
   end
   if version(value) == version(ARG[2]) then ended[#ended + 1] = ARG[3 + i] end
-  if user and (not value or value:sub(1, 1) == 'E') then call('HDEL', user, 'm:' .. ARG[3 + i]) end
+  if user and not stored(value) then call('HDEL', user, 'm:' .. ARG[3 + i]) end
 end
 return ended
 """)
 """KEYS sessions, their user if any; ARGV now, tombstone, its ms, handles. The handles of those that it ended."""
 
 CLOSE = _script("""
-local user, ending, members = KEY[1], {}, call('HGETALL', KEY[1])
+local user, ending = KEY[1], {'done'}
+if KEY[2] then
+  local kept = call('GET', KEY[2])
+  -- It has another name by now: the caller has to say that one.
+  if kept and not stored(kept) and not kept:find(' - ', 1, true) then return {'renamed', kept} end
+end
+local members = call('HGETALL', user)
 -- A write that needs no memory, so a full server lets the rest through.
 call('HDEL', user, '')
-if ARG[1] ~= '' and tonumber(field(user, 'nb')) < tonumber(ARG[1]) then call('HSET', user, 'nb', ARG[1]) end
+if ARG[1] ~= '' then
+  local known, now = tonumber(field(user, 'nb')), tonumber(ARG[1])
+  if known < now or known > now + tonumber(ARG[5]) then call('HSET', user, 'nb', ARG[1]) end
+end
 for i = 1, #members, 2 do
   local name, since = members[i], members[i + 1]
   if name:sub(1, 2) == 'm:' then
@@ -192,8 +236,9 @@ end
 if ARG[4] ~= '' then lengthen(user, ARG[4]) end
 return ending
 """)
-"""KEYS user; ARGV not before ('' leaves it), created up to, handle to keep, the user's ms ('' leaves them).
-Dooms the members, and returns them with those whom an earlier revocation doomed and did not end."""
+"""KEYS user, session to keep if any; ARGV not before ('' leaves it), created up to, handle to keep, the user's ms
+('' leaves them), seconds ahead that no clock is. Dooms the members, and returns them with those whom an earlier
+revocation doomed and did not end."""
 
 PATCH = _script("""
 local user = KEY[1]
@@ -202,6 +247,7 @@ if seq ~= ARG[2] or text ~= ARG[3] then
   if seq ~= ARG[1] then return {'changed', seq, text} end
   call('HSET', user, 'seq', ARG[2], 'patches', ARG[3])
 end
+again(user)
 lengthen(user, ARG[4])
 local handles = {'done'}
 for _, name in ipairs(call('HKEYS', user)) do
@@ -215,6 +261,7 @@ REDEEM = _script("""
 local held = call('GET', KEY[1])
 if not lives(held, ARG[1]) then return {0, held} end
 if call('SET', KEY[2], ARG[2], 'PX', ARG[3], 'NX') then return {1, ARG[2]} end
+again(KEY[2])
 return {1, call('GET', KEY[2])}
 """)
 """KEYS session, ticket; ARGV now, mark, its ms. 1 and the mark that counts, or 0 and the session."""

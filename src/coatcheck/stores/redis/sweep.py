@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ...errors import StoreUnavailable
+from ...gate import WRONG
 from ...record import Ended, Record, held
 from ...store import Stats
 from .scripts import CLOSE, Call
@@ -28,9 +29,9 @@ class Sweep:
     def revoke_all(self, before: float, reason: str, now: float) -> Plan[int]:
         def members(keys: list[bytes]) -> Plan[int]:
             users = [key.decode() for key in keys]
-            doomed = yield [Call(CLOSE, (user,), ("", repr(before), "", "")) for user in users]
+            doomed = yield [Call(CLOSE, (user,), ("", repr(before), "", "", WRONG)) for user in users]
             ends: dict[str | None, list[str]] = {
-                user: [handle.decode() for handle in handles] for user, handles in zip(users, doomed, strict=True)
+                user: [handle.decode() for handle in handles[1:]] for user, handles in zip(users, doomed, strict=True)
             }
             return len((yield from end_all(self._names, ends, reason, now)))
 

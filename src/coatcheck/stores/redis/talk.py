@@ -39,6 +39,9 @@ REPLICAS = 500
 OLDEST = (6, 2)
 """The oldest version of Redis that this works with."""
 _CLOCK_EVERY = 60.0
+_CLOCK_SOON = 1.0
+_SLOW_LOOK = 0.02
+"""Seconds above which a look at the server's clock is not trusted for long."""
 
 
 class Talk:
@@ -66,12 +69,19 @@ class Talk:
         if not self._fit:
             yield from self._check(started)
         replies: Any = None
+        confirmed = self._wait
         while True:
             try:
                 step = plan.send(replies)
             except StopIteration as done:
                 if time.monotonic() >= self._clock_due:
                     yield from self._look_again()
+                # Only now: whoever is to be signed out is, on the primary, though nobody may rely on it yet.
+                if confirmed < self._wait:
+                    raise StoreUnavailable(
+                        f"Redis at {self.where} has done it, but of {self._wait} replicas {confirmed} confirmed it "
+                        f"within {REPLICAS} ms. Are they connected?"
+                    ) from None
                 result: T = done.value
                 return result
             replies = None
@@ -80,22 +90,22 @@ class Talk:
             elif isinstance(step, Pause):
                 yield step
             else:
-                replies = yield from self._ask(step, started)
+                writes = any(isinstance(command, Call) for command in step)
+                # Once is enough: the answer is no, and the time is short.
+                waits = self._wait if writes and confirmed >= self._wait else 0
+                replies = yield from self._ask(step, waits, started)
+                if waits and (confirmed := replies.pop()) < waits:
+                    # The replicas have had their time; the rest has its own.
+                    started = time.monotonic()
 
-    def _ask(self, commands: list[Command], started: float) -> Spoken[list[Any]]:
-        """One round trip of a plan: its replies, none of them a fault."""
-        waits = self._wait if any(isinstance(command, Call) for command in commands) else 0
+    def _ask(self, commands: list[Command], waits: int, started: float) -> Spoken[list[Any]]:
+        """One round trip of a plan: its replies, none of them a fault; last, if it waits, how many replicas have it."""
         replies = yield from self._send(_spell(commands, waits, in_full=False), started)
         if any(isinstance(reply, driver.NoScriptError) for reply in replies):
             replies = yield from self._send(_spell(commands, waits, in_full=True), started)
         for reply in replies:
             if isinstance(reply, Exception):
                 raise plain(reply, self.where) from None
-        if waits and (confirmed := replies.pop()) < waits:
-            raise StoreUnavailable(
-                f"Redis at {self.where} has done it, but of {waits} replicas {confirmed} confirmed it within "
-                f"{REPLICAS} ms. Are they connected?"
-            )
         return replies
 
     def _send(self, wire: Wire, started: float) -> Spoken[list[Any]]:
@@ -154,6 +164,9 @@ class Talk:
         except (driver.RedisError, OSError):
             return
         after = time.time()
+        if after - before > _SLOW_LOOK:
+            # Half of it is how wrong this may be: better to look again soon.
+            self._clock_due = time.monotonic() + _CLOCK_SOON
         if isinstance(facts, dict) and facts.get("maxmemory_policy", "noeviction") != "noeviction":
             self._fit = False
         if isinstance(reply, Exception):

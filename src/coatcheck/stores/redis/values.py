@@ -1,7 +1,7 @@
 """What the keys are called, and what they hold. Lua reads only the heads, which have a fixed width.
 
-    ns:{3fa2}:s:<handle>    a session: L nonce(8) deadline(13, ms) record; once it has ended:
-                            E nonce(8) instant successor(or -) reason
+    ns:{3fa2}:s:<handle>    a session: L nonce(8) deadline(13, ms) record, with A for L where the absolute timeout is
+                            its deadline; once it has ended: E nonce(8) instant successor(or -) reason
     ns:{3fa2}:u:<digest>    a user, a hash: nb, seq, patches as in `Gate`; m:<handle> -> created_at of each
                             member, with a D (revoked) or an O (over the limit) in front once it is doomed
     ns:{3fa2}:t:<jti>       a ticket that was taken: [nonce, at, note, until] as JSON
@@ -57,6 +57,10 @@ class Names:
         name = b2a_base64(digest[:16], newline=False).translate(bytes.maketrans(b"+/", b"-_"), b"=").decode()
         return f"{self._start}{digest[:2].hex()}}}:u:{name}"
 
+    def together(self, handle: str, key: str) -> bool:
+        """Whether a session lies in the slot of a key."""
+        return key.startswith(f"{self._start}{bucket_of(handle)}}}:")
+
     def ticket(self, handle: str, jti: str) -> str:
         return f"{self._start}{bucket_of(handle)}}}:t:{jti}"
 
@@ -97,7 +101,9 @@ def lasting(until: float, now: float) -> int:
 def dump(value: Record | Ended, nonce: bytes) -> bytes:
     """A session's value."""
     if isinstance(value, Record):
-        return b"L%b%013d%b" % (nonce, ms(value.deadline), to_bytes(dump_record(value)))
+        deadline = value.deadline
+        kind = b"A" if deadline == value.expires_at else b"L"
+        return b"%b%b%013d%b" % (kind, nonce, ms(deadline), to_bytes(dump_record(value)))
     return b"E%b%b" % (nonce, to_bytes(f"{value.at!r} {value.successor or '-'} {value.reason}"))
 
 
@@ -106,7 +112,7 @@ def load(handle: str, raw: bytes | None) -> Held:
     if raw is None:
         return None
     try:
-        if raw[:1] == b"L":
+        if raw[:1] in (b"L", b"A"):
             return load_record(handle, from_bytes(raw[HEAD:]))
         if raw[:1] == b"E":
             at, successor, reason = from_bytes(raw[9:]).split(" ", 2)

@@ -9,6 +9,7 @@ import pytest
 
 from ...change import Change
 from ...errors import SessionEnded, StoreUnavailable
+from ...policy import Policy
 from ...session import Session
 from ..kit import Kit, Scenarios
 
@@ -202,6 +203,30 @@ class Ending(Scenarios):
         assert await manager.sessions("ada") == []
         assert await manager.revoke_all() == 1
         assert not await kit.lives(manager, new)
+
+    @pytest.mark.parametrize("verb", ["logout", "revoke", "revoke_user", "revoke_all"])
+    async def test_an_end_that_finds_the_time_over_is_final(self, kit: Kit, verb: str) -> None:
+        """2: a write that was stamped just before the idle timeout does not go on with what was ended after it."""
+        manager = kit.manager(Policy(idle_timeout=timedelta(minutes=10)))
+        token = await kit.signed_in(manager, "ada")
+        writer, leaver = await manager.load(token), await manager.load(token)
+        kit.clock.advance(600.5)
+        if verb == "logout":
+            leaver.logout()
+            await manager.commit(leaver)
+        elif verb == "revoke":
+            assert not await manager.revoke(token[:22])
+        elif verb == "revoke_user":
+            assert await manager.revoke_user("ada") == 0
+        else:
+            assert await manager.revoke_all() == 0
+        kit.clock.advance(-1)
+        _write(writer)
+        with pytest.raises(SessionEnded) as caught:
+            await manager.commit(writer)
+        assert caught.value.reason == "idle"
+        assert not await kit.lives(manager, token)
+        assert await manager.sessions("ada") == []
 
     async def test_a_failed_request_still_logs_out(self, kit: Kit) -> None:
         """2: of a request that failed only its logout happens; data, login and rotation are dropped."""

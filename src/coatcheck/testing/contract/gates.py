@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ...errors import ReauthenticationRequired
+from ...session import Session
 from ..kit import Kit, Scenarios
 
 
@@ -77,6 +78,19 @@ class Gates(Scenarios):
         assert await manager.revoke_user("ada", keep=mine.handle) == 1
         assert [one.handle for one in await manager.sessions("ada")] == [mine.handle]
         assert await manager.revoke_user("ada") == 1
+
+    @pytest.mark.parametrize("by_handle", [False, True], ids=["session", "handle"])
+    async def test_what_to_keep_is_kept_under_its_new_name(self, kit: Kit, by_handle: bool) -> None:
+        """4: a double click on "sign out my other devices": the session was renamed by the first, and kept by both."""
+        manager = kit.manager()
+        token, other = await kit.signed_in(manager, "ada", cart=[1]), await kit.signed_in(manager, "ada")
+        second = await manager.load(token)
+        new = token
+        for _ in range(2):
+            new = await kit.request(manager, new, Session.rotate)
+        assert await manager.revoke_user("ada", keep=token[:22] if by_handle else second) == 1
+        assert await kit.fields(manager, new) == {"cart": [1]}
+        assert not await kit.lives(manager, other)
 
     @pytest.mark.parametrize("first", ["login", "revoke"])
     async def test_a_reset_handler_may_revoke_and_log_in(self, kit: Kit, first: str) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
+
+import pytest
 
 from ...engine import Commit
 from ...errors import SessionEnded
+from ...policy import Policy
 from ...session import Session
 from ..kit import Kit, Scenarios
 from ..schedule import Outcome, Race, every_order, request, signs_in, writes
@@ -33,6 +37,35 @@ class Races(Scenarios):
             return [request(plans, token, signs_in(user)), request(plans, token, Session.logout)], check
 
         assert await every_order(kit, prepare) >= 10
+
+    @pytest.mark.parametrize("limit", [1, 2])
+    async def test_a_double_click_on_the_sign_in_button(self, kit: Kit, limit: int) -> None:
+        """5: two logins over one session with `max_sessions`: as many live as may, with what their requests had."""
+        policy = Policy(max_sessions=limit)
+        manager, plans, users = kit.manager(policy), kit.planner(policy), map("user-{}".format, count())
+
+        async def prepare() -> Race:
+            user = next(users)
+            token = await kit.signed_in(manager, user, cart=[1])
+            had: list[dict[str, object]] = [{}, {}]
+
+            def work(number: int, session: Session) -> None:
+                had[number] = dict(session)
+                session.login(user)
+
+            async def check(outcome: Outcome) -> None:
+                tokens = [result.token or "" for result in outcome.results]
+                live = [number for number in (0, 1) if await kit.lives(manager, tokens[number])]
+                assert len(live) == limit
+                for number in live:
+                    assert await kit.fields(manager, tokens[number]) == had[number]
+                assert {"cart": [1]} in had
+                assert not await kit.lives(manager, token)
+                assert len(await manager.sessions(user)) == limit
+
+            return [request(plans, token, partial(work, number)) for number in (0, 1)], check
+
+        assert await every_order(kit, prepare) >= 20
 
     async def test_a_logout_against_rotate(self, kit: Kit) -> None:
         """5: a logout whose request had the session wins in every order, whatever name the session has by then."""

@@ -48,6 +48,8 @@ async def sign_out(request: Request) -> Response:
     session = administrator(request)
     fresh(request)
     name = request.path_params["name"]
+    if name not in {user.name for user in await run_in_threadpool(state_of(request).users.all)}:
+        raise HTTPException(404)
     keep = session if name == session.user_id else None
     count = await manager_from(request).revoke_user(name, keep=keep, reason=SIGNED_OUT_BY_ADMINISTRATOR)
     flash(session, f"{name}: devices signed out: {count}.")

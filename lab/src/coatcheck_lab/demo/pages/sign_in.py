@@ -45,8 +45,9 @@ async def sign_in(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the session. The message rides in a new, anonymous one, which its showing ends."""
     session = session_from(request)
-    session.logout()
-    flash(session, "You have signed out.")
+    if not session.is_new:
+        session.logout()
+        flash(session, "You have signed out.")
     return see("/sign-in")
 
 
