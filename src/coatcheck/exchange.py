@@ -51,6 +51,20 @@ class Paths:
         return path in self._exact or path.startswith(self._prefixes)
 
 
+class Told(NamedTuple):
+    """The session's part in a response. Header values are text that Latin-1 holds."""
+
+    vary: str | None = None
+    """To be added to Vary."""
+    add: tuple[tuple[str, str], ...] = ()
+    """Headers to add: the cookie, or the token's header."""
+    no_store: bool = False
+    """`Cache-Control: no-store`, in place of whatever the application says."""
+
+
+NOTHING = Told()
+
+
 class Front(Generic[M]):
     """The settings of a middleware or an extension: `asgi.SessionMiddleware` says what each is for."""
 
@@ -75,21 +89,13 @@ class Front(Generic[M]):
         self.exclude = Paths(exclude, "exclude")
         self.public = Paths(public_paths, "public_paths")
         self.header = header.lower().encode("ascii") if header else None
+        # Where a header may carry the token, a response to none differs from the response to one, too.
+        name = (header or "").lower()
+        self.looked = Told(f"Cookie, {name}" if name else "Cookie")
+        """What a response says that looked at a session from a cookie, and changed nothing."""
+        self.looked_by_header = Told(name)
         self.warned = False
 
-
-class Told(NamedTuple):
-    """The session's part in a response. Header values are text that Latin-1 holds."""
-
-    vary: str | None = None
-    """To be added to Vary."""
-    add: tuple[tuple[str, str], ...] = ()
-    """Headers to add: the cookie, or the token's header."""
-    no_store: bool = False
-    """`Cache-Control: no-store`, in place of whatever the application says."""
-
-
-NOTHING = Told()
 
 CACHE_RULES = ("cache-control", "surrogate-control")
 """How the names of headers end that tell a cache to keep a response: `CDN-Cache-Control` counts for more than
@@ -236,18 +242,14 @@ class Exchange(Generic[M]):
         engine.response_started(session)
         if result is KEEP and not session.accessed:
             return NOTHING
-        changed = result.action != "keep"
+        looked = front.looked_by_header if self.by_header else front.looked
+        if result.action == "keep":
+            return looked
         if self.by_header:
-            name = (front.header or b"").decode("ascii")
-            return Told(name, ((name, result.token or ""),) if changed else (), changed)
-        # Where a header may carry the token, a response to none differs from the response to one, too.
-        vary = "Cookie" if front.header is None else f"Cookie, {front.header.decode('ascii')}"
-        value = front.manager.cookie.set_cookie(result, self.secure)
-        if value is None:
-            return Told(vary, (), changed)
+            return Told(looked.vary, ((looked.vary or "", result.token or ""),), True)
         if result.action == "set":
             self._watch_plain_http()
-        return Told(vary, (("set-cookie", value),), changed)
+        return Told(looked.vary, (("set-cookie", front.manager.cookie.set_cookie(result, self.secure) or ""),), True)
 
     def _watch_plain_http(self) -> None:
         """Say once that the cookie is not Secure, or why logins do not last where a browser will refuse it."""
