@@ -78,18 +78,21 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (talk, lane, blocking, asynchronous):
         for name in {"CONNECT", "REPLY", "AGAIN"} & {*vars(module)}:
             monkeypatch.setattr(module, name, 60.0)
+    monkeypatch.setattr(talk, "_SLOW_LOOK", 60.0)
+
+
+def acquainted(store: RedisStore) -> None:
+    """Meet the server, and let it know the scripts: from then on each step of a plan is one round trip."""
+    store.meet()
+    store._send([("SCRIPT LOAD", script.text) for script in vars(scripts).values() if isinstance(script, Script)])
 
 
 class Steps:
-    """A plan of a store, carried out one round trip at a time, so that others can come between.
-
-    The server is met and knows the scripts before, so each round trip is one step of the plan.
-    """
+    """A plan of a store, carried out one round trip at a time, so that others can come between."""
 
     def __init__(self, store: RedisStore, plan: Any) -> None:
         self._store = store
-        store.meet()
-        store._send([("SCRIPT LOAD", script.text) for script in vars(scripts).values() if isinstance(script, Script)])
+        acquainted(store)
         self._talk = store._talk.carry(plan)
         self._next: Any = next(self._talk)
         self.done = False

@@ -34,7 +34,14 @@ def test_the_first_secret_signs_and_all_verify() -> None:
     assert Keyring(FIRST.encode(), namespace="shop").keys("token") == both[1:]
 
 
-@pytest.mark.parametrize("secret", ["", "short", b"x" * 31, "a" * 64, "ab" * 32, [], [FIRST, "short"], [FIRST, ""]])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        *("", "short", b"x" * 31, "a" * 64, "ab" * 32, [], [FIRST, "short"], [FIRST, ""]),
+        "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=",
+        b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGb9ECWmEzf6FQbrBZ9w7lshQhqowtrb ada@example.org",
+    ],
+)
 def test_a_weak_or_missing_secret_does_not_start(secret: str | bytes | list[str | bytes]) -> None:
     """RFC 7518, 3.2: 32 bytes. The error counts them and names the remedy, never the secret."""
     with pytest.raises(ConfigurationError, match="coatcheck keygen") as caught:

@@ -1,4 +1,4 @@
-"""Server-side web sessions for every Python framework, and single-use JWT tickets beside them."""
+"""Server-side web sessions for Python, and single-use JWT tickets beside them."""
 
 from .clock import Clock as Clock
 from .cookies import CookieSettings as CookieSettings

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable
 from importlib import import_module
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -56,15 +57,34 @@ def open_store(setting: Any, namespace: str, opener: str) -> Any:
                 'no store: pass one, as in SessionManager("sqlite:///sessions.db"), or set COATCHECK_STORE'
             )
     if not isinstance(setting, str):
-        return setting
+        return _checked(setting, namespace, asynchronous=opener == "open_async")
     scheme, separator, _ = setting.partition("://")
     if not separator or scheme not in SCHEMES:
         # Not the URL itself: it may hold a password.
         raise ConfigurationError(
-            f"no store is called {scheme[:20]!r}. Known: {', '.join(f'{name}://' for name in SCHEMES)}"
+            f"no store is called {scheme[:20]!r}. Known: {', '.join(f'{name}://' for name in SCHEMES)}. "
+            "A file is sqlite:///sessions.db"
         )
     module = import_module(f".stores.{SCHEMES[scheme]}", __package__)
     return getattr(module, opener)(setting, namespace)
+
+
+def _checked(store: Any, namespace: str, *, asynchronous: bool) -> Any:
+    """A store object, if the manager can use it."""
+    kind, load = type(store).__name__, getattr(store, "load", None)
+    if load is None or not hasattr(store, "offset"):
+        raise ConfigurationError(
+            f"a {kind} is no store. A Redis client becomes one by RedisStore(client), or AsyncRedisStore(client), "
+            "of coatcheck.stores.redis"
+        )
+    if iscoroutinefunction(load) is not asynchronous:
+        needed = "AsyncSessionManager needs an asynchronous" if asynchronous else "SessionManager needs a synchronous"
+        raise ConfigurationError(f"{needed} store, and {kind} is not: AsyncRedisStore and RedisStore, for example")
+    own = getattr(store, "namespace", namespace)
+    if own != namespace:
+        # The store's names the keys, the manager's the cookie and the signing keys: they would come apart unseen.
+        raise ConfigurationError(f"the store has namespace={own!r} and the manager {namespace!r}: give both the same")
+    return store
 
 
 def open_keyring(secret: SecretSetting, store: Any, namespace: str) -> Keyring:

@@ -1,11 +1,11 @@
-"""Every error that Coatcheck raises, in one tree.
+"""Every error of Coatcheck, in one tree. A handler that lets one through is answered with the status in brackets.
 
     CoatcheckError
     ├── ConfigurationError         a setting is missing or contradicts itself; fix it and start again
     ├── StoreUnavailable           the store did not answer; nothing was lost, try again      (503)
     ├── SessionEnded               a write came after the session's end                       (.reason)
     ├── SessionDataError           a value that cannot be stored                              (.path)
-    ├── CSRFError                  the request came from another site                         (403)
+    ├── CSRFError                  yours to raise, where a handler checks by itself           (403)
     ├── ReauthenticationRequired   the user has to sign in (again)                            (401)
     └── TicketError                                                                           (.jti)
         ├── TicketInvalid          not a ticket of ours, or not for this purpose or session   (403)

@@ -13,7 +13,14 @@ from urllib.parse import quote
 
 from .csrf import HEADER, SAFE, OriginCheck, Refusal, own_origin, refuse_token
 from .engine import DROP, KEEP, Commit
-from .errors import CoatcheckError, ConfigurationError, ReauthenticationRequired, StoreUnavailable
+from .errors import (
+    CoatcheckError,
+    ConfigurationError,
+    CSRFError,
+    ReauthenticationRequired,
+    StoreUnavailable,
+    TicketError,
+)
 from .events import logger
 from .hosts import serves_plain_http
 from .info import Client, ClientSource
@@ -25,6 +32,9 @@ M = TypeVar("M", SessionManager, AsyncSessionManager)
 
 Mode = Literal["origin", "token", "report", "off"]
 _MODES = ("origin", "token", "report", "off")
+
+ANSWERED = (StoreUnavailable, ReauthenticationRequired, TicketError, CSRFError)
+"""What a handler may raise, or let through, and the middleware answers: `replies.refusal`."""
 
 CSRF_HEADER = HEADER.lower().encode("ascii")
 
@@ -129,6 +139,8 @@ class Exchange(Generic[M]):
             or b"sec-fetch-site" in headers
             or b"sec-fetch-dest" in headers
             or b"x-forwarded-for" in headers  # a proxy that rewrites Host looks like this machine
+            or b"x-forwarded-proto" in headers
+            or b"x-real-ip" in headers
             or b"forwarded" in headers
             or not serves_plain_http(headers.get(b"host", b""))
         )

@@ -38,6 +38,12 @@ class Keyring:
                     f"secret number {position + 1} has {len(key)} bytes and needs at least {MIN_SECRET_BYTES}. "
                     "Make one with `coatcheck keygen`."
                 )
+            if key.lstrip().startswith((b"-----BEGIN", b"ssh-")):
+                # A public key is known to everybody (CVE-2022-29217).
+                raise ConfigurationError(
+                    f"secret number {position + 1} is a key file of another kind. Make a random secret with "
+                    "`coatcheck keygen`."
+                )
             if len(set(key)) < 4:
                 raise ConfigurationError(
                     f"secret number {position + 1} repeats a few characters. Make a random one with `coatcheck keygen`."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
@@ -51,9 +51,12 @@ class _Manager(Generic[S]):
 
         `store` is a URL, a store object, or None for the environment's `COATCHECK_STORE`. `secret` is one
         key or several, the newest first, of 32 bytes or more each; None: the environment's, else an embedded
-        store's own. `namespace` keeps applications that share a store apart. `user_field` names the field
+        store's own. `policy` says how long sessions live, `cookie` what their cookie looks like. `namespace`
+        keeps applications that share a store apart, and names the cookie. `user_field` names the field
         (or is a callable on the session) that holds the user's id in code that never calls `login`.
-        `record_client`: whether address and browser are kept for lists of devices.
+        `token_format`: "signed", 86 characters; or "jwt", the same reference in a JWT of about 190, for gateways
+        that insist on one. `near_cache` is not built yet. `record_client`: whether address and browser are kept
+        for lists of devices. `clock` returns seconds since the epoch, for tests.
 
         Raises `ConfigurationError` for settings that contradict themselves.
         """
@@ -61,11 +64,15 @@ class _Manager(Generic[S]):
             raise ConfigurationError(f'token_format={token_format!r}: "signed" or "jwt"')
         if near_cache:
             raise ConfigurationError("near_cache=True: this version has no near cache; leave it out")
+        if policy is not None and not isinstance(policy, Policy):
+            raise ConfigurationError(f"policy: a Policy(...), not a {type(policy).__name__}")
         if not callable(clock):
             raise ConfigurationError("clock: a callable that returns seconds since the epoch")
         self.namespace = check_namespace(namespace)
         self.policy = policy or Policy()
         self.store: S = open_store(store, namespace, self._opener)
+        if not isinstance(secret, (str, bytes, Iterable, type(None))):
+            raise ConfigurationError("secret: text, bytes, or a list of them. Make one with `coatcheck keygen`.")
         self._secret = secret if secret is None or isinstance(secret, (str, bytes)) else list(secret)
         self._keys: Keyring | None = None
         self._unmet = True
@@ -86,6 +93,11 @@ class _Manager(Generic[S]):
         self._ticket_engine = TicketEngine(self.engine, self._keyring, namespace)
         self.cookie = Cookie(cookie or CookieSettings(), namespace, self.engine.verify)
         """Reads the Cookie header, and writes the response's headers."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """What differs."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.namespace} on {type(self.store).__name__}>"
@@ -111,12 +123,11 @@ class SessionManager(_Manager[Store]):
 
     _opener = "open_sync"
 
-    def __init__(self, store: str | Store | None = None, **settings: Any) -> None:
-        super().__init__(store, **settings)
-        self.tickets = Tickets(self._ticket_engine, self._drive)
-        """Issues and redeems short-lived, single-use JWTs."""
+    tickets: Tickets
+    """Issues and redeems short-lived, single-use JWTs."""
 
-    __init__.__doc__ = _Manager.__init__.__doc__
+    def _begin(self) -> None:
+        self.tickets = Tickets(self._ticket_engine, self._drive)
 
     def _meet(self) -> None:
         """Let a store that has a clock of its own compare ours, before anything is computed from it."""
@@ -234,12 +245,11 @@ class AsyncSessionManager(_Manager[AsyncStore]):
 
     _opener = "open_async"
 
-    def __init__(self, store: str | AsyncStore | None = None, **settings: Any) -> None:
-        super().__init__(store, **settings)
-        self.tickets = AsyncTickets(self._ticket_engine, self._drive)
-        """Issues and redeems short-lived, single-use JWTs."""
+    tickets: AsyncTickets
+    """Issues and redeems short-lived, single-use JWTs."""
 
-    __init__.__doc__ = _Manager.__init__.__doc__
+    def _begin(self) -> None:
+        self.tickets = AsyncTickets(self._ticket_engine, self._drive)
 
     async def _meet(self) -> None:
         """As `SessionManager._meet`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import NamedTuple
 
-from .errors import CoatcheckError, ReauthenticationRequired, StoreUnavailable
+from .errors import CoatcheckError, CSRFError, ReauthenticationRequired, StoreUnavailable, TicketError, TicketInvalid
 
 
 class Reply(NamedTuple):
@@ -47,9 +47,13 @@ def reply(
 
 
 def refusal(error: CoatcheckError, *, html: bool = False) -> Reply:
-    """The answer to a fault that the application cannot answer itself."""
+    """The answer to a fault or a refusal that the application does not answer itself, with the status that
+    `errors` says."""
     if isinstance(error, ReauthenticationRequired):
         return reply(401, "Please sign in again", _sentence(error), html=html)
+    if isinstance(error, (CSRFError, TicketError)):
+        status = 403 if isinstance(error, (CSRFError, TicketInvalid)) else 410
+        return reply(status, "This request was refused", _sentence(error), html=html)
     wait = str(error.retry_after if isinstance(error, StoreUnavailable) else 30)
     return reply(
         503,

@@ -55,8 +55,10 @@ class Stats(NamedTuple):
 class Store(Protocol):
     """A store for synchronous callers; safe to use from several threads, and after a fork."""
 
-    offset: float
-    """The store's clock less this process's, in seconds; 0.0 where they are the same."""
+    @property
+    def offset(self) -> float:
+        """The store's clock less this process's, in seconds; 0.0 where they are the same."""
+        ...
 
     def load(self, handle: str) -> Held:
         """What is there, in at most one read, as it was stored: the caller judges the time."""
@@ -136,8 +138,8 @@ class Store(Protocol):
 class AsyncStore(Protocol):
     """The same, awaited. A lock or a network that makes it wait never blocks the event loop."""
 
-    offset: float
-
+    @property
+    def offset(self) -> float: ...
     async def load(self, handle: str) -> Held: ...
     async def create(self, record: Record, now: float) -> bool: ...
     async def login(

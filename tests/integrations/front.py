@@ -43,7 +43,7 @@ class Front:
     def __init__(self, flavour: Flavour = "asgi", store: Any = None, **settings: Any) -> None:
         self.flavour = flavour
         self.clock = FakeClock()
-        settings = {"secret": KEY, "clock": self.clock} | settings
+        settings = {"secret": KEY, "clock": self.clock, **settings}
         store = Inline(MemoryStore()) if store is None else store
         self.manager = AsyncSessionManager(store, **settings)
         self.aside = AsyncSessionManager(self.manager.store, **settings)

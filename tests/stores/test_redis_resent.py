@@ -10,7 +10,7 @@ import redis
 from coatcheck.change import Change
 from coatcheck.record import Ended, Record
 from coatcheck.stores.redis import RedisStore
-from tests.redis_tools import DAY, NAMES, NOW, between, record, signed_in, successor
+from tests.redis_tools import DAY, NAMES, NOW, acquainted, between, record, signed_in, successor
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("unhurried")
 @pytest.fixture
 def stutter(store: RedisStore) -> RedisStore:
     """A store whose every command reaches the server twice; it hears the second answer alone."""
+    acquainted(store)
     send = store._send
 
     def twice(wire: list[tuple[Any, ...]]) -> list[Any]:

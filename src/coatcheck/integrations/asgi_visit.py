@@ -11,12 +11,11 @@ from ..engine import KEEP, Commit
 from ..errors import (
     CoatcheckError,
     ConfigurationError,
-    ReauthenticationRequired,
     SessionEnded,
     StoreUnavailable,
 )
 from ..events import logger
-from ..exchange import CACHE_RULES, Exchange, Front, Told
+from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
 from ..session import Session
@@ -140,7 +139,7 @@ class Visit(Exchange[AsyncSessionManager]):
         """Call the application; commit before its response starts, and once more at its end."""
         try:
             await self.app(self.scope, self.receive, self.sending)
-        except (ReauthenticationRequired, StoreUnavailable) as error:
+        except ANSWERED as error:
             await self._settle(failed=True)
             if self.started:
                 raise

@@ -26,6 +26,7 @@ class AsyncSQLiteStore(Offloaded):
 
     def __init__(self, store: SQLiteStore) -> None:
         super().__init__(store)
+        self.namespace = store.namespace
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
         self._warm = False
 

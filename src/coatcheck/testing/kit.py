@@ -75,7 +75,10 @@ class Kit:
     def _make(self, kind: type[Any], policy: Policy | None, settings: dict[str, Any]) -> AsyncSessionManager:
         store = self._open_store if isinstance(self._open_store, str) else self._open_store(self.mode)
         settings = {"secret": KEY, "clock": self.clock, "namespace": self._namespace} | settings
-        manager = kind(store, policy=policy, **settings)
+        # A planner carries nothing out, so it may have a store of either kind.
+        manager = kind("memory://" if kind is _Planner else store, policy=policy, **settings)
+        if kind is _Planner and not isinstance(store, str):
+            manager.store = store
         return cast(AsyncSessionManager, _Awaited(manager)) if kind is SessionManager else manager
 
     @property

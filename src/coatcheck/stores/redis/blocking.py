@@ -38,6 +38,7 @@ class RedisStore:
 
     def __init__(self, client: redis.Redis | Target, *, namespace: str = "coatcheck", wait: int = 0) -> None:
         names = Names(namespace)
+        self.namespace = namespace
         self.offset = 0.0
         self._plans, self._sweep = Plans(names), Sweep(names)
         self._target = client if isinstance(client, Target) else None
