@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from coatcheck.stores.redis import RedisStore, scripts
 from coatcheck.stores.redis.scripts import Script
+from tests.redis_tools import acquainted
 
 LAST = "before the answer"
 """All is done, and nobody has been told."""
@@ -102,8 +103,7 @@ def log_end(path: str) -> tuple[str, int] | None:
 
 def watch_redis(store: RedisStore, points: Points) -> None:
     """Let a store come to a point before each round trip. The server is met and knows the scripts before."""
-    store.meet()
-    store._send([("SCRIPT LOAD", script.text) for script in vars(scripts).values() if isinstance(script, Script)])
+    acquainted(store)
     send = store._send
 
     def watched(wire: list[tuple[Any, ...]]) -> list[Any]:

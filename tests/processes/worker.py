@@ -129,7 +129,7 @@ def patient() -> None:
     """Take the stores' time limits away."""
     sqlite_file.PATIENCE = PATIENT
     for module in (talk, blocking):
-        for name in {"CONNECT", "REPLY", "AGAIN"} & {*vars(module)}:
+        for name in {"CONNECT", "REPLY", "AGAIN", "_SLOW_LOOK"} & {*vars(module)}:
             setattr(module, name, PATIENT)
 
 
