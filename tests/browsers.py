@@ -88,8 +88,10 @@ class Browser:
 
     def restore(self, now: float) -> None:
         """Come back with the jar as it was last saved."""
-        saved = now - (now + self.came) % SAVED_EVERY
-        self.token = [token for at, token in self.jar if at <= max(saved, self.came)][-1]
+        saved = max(now - (now + self.came) % SAVED_EVERY, self.came)
+        # What came since is gone for good: the next crash must not bring it back.
+        self.jar = [(at, token) for at, token in self.jar if at <= saved]
+        self.token = self.jar[-1][1]
 
 
 class World:

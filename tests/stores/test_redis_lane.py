@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coatcheck.stores.redis import lane, open_async
-from coatcheck.stores.redis.lane import Lane, Waiter
+from coatcheck.stores.redis.lane import Lane
 from coatcheck.token import new_handle
 from tests.redis_tools import NOW, SPACE, record
 
@@ -80,7 +80,8 @@ async def test_who_has_queued_for_too_long_is_told_so(monkeypatch: pytest.Monkey
     first = line.ask(READ)
     await settle()
     second = line.ask(READ)
-    line._waiting[0] = Waiter(*line._waiting[0][:2], since=-10.0, waits=False)
+    [queued] = line._queues[0]
+    line._queues[0][0] = queued._replace(since=-10.0)
     third = line.ask(READ)
     client.gates.popleft().set()
     await settle()
@@ -100,6 +101,11 @@ async def test_readers_do_not_queue_behind_who_waits_for_replicas() -> None:
         await settle()
     reader = line.ask(READ)
     await settle()
+    # And nobody spins while the others queue.
+    turns = len(client.sent)
+    await settle()
+    assert len(client.sent) == turns
+    assert len(line._trips) == 3
     assert [commands[-1][0] for commands in client.sent] == ["WAIT", "WAIT", "GET"]
     client.gates[2].set()
     assert await reader == [1]

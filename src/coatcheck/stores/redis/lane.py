@@ -39,7 +39,8 @@ class Lane:
         self._keeper = self._keep() if owned else None
         self._kept = False
         self._raw = reading(client)
-        self._waiting: deque[Waiter] = deque()
+        self._queues: tuple[deque[Waiter], deque[Waiter]] = (deque(), deque())
+        """Those who do not wait for replicas, and those who do: nobody is kept waiting by who waits longer."""
         self._boarding = False
         self._slow = 0
         self._trips: set[asyncio.Task[None]] = set()
@@ -64,13 +65,21 @@ class Lane:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Any]] = loop.create_future()
-        self._waiting.append(Waiter(wire, future, loop.time(), wire[-1][0] == "WAIT"))
+        waits = wire[-1][0] == "WAIT"
+        self._queues[waits].append(Waiter(wire, future, loop.time(), waits))
         self._leave()
         return future
 
+    def _next(self) -> deque[Waiter] | None:
+        """The queue from which the next trip boards: of those that may, whose first has come first."""
+        plain, waits = self._queues
+        if not waits or self._slow >= WAITING:
+            return plain or None
+        return plain if plain and plain[0].since < waits[0].since else waits
+
     def _leave(self) -> None:
         """Have a trip start in the next turn of the loop, unless one does, or enough are under way."""
-        if self._waiting and not self._boarding and len(self._trips) < ABREAST:
+        if not self._boarding and len(self._trips) < ABREAST and self._next():
             self._boarding = True
             trip = asyncio.get_running_loop().create_task(self._trip())
             self._trips.add(trip)
@@ -84,27 +93,24 @@ class Lane:
         self._leave()
 
     def _board(self) -> list[Waiter]:
-        """Those who share the next trip. Who waits for replicas keeps nobody waiting who does not."""
+        """Those who share the next trip."""
+        queue = self._next() or deque()
         batch: list[Waiter] = []
-        others = deque[Waiter]()
         oldest = asyncio.get_running_loop().time() - REPLY
-        while self._waiting and len(batch) < BATCH:
-            waiter = self._waiting.popleft()
+        while queue and len(batch) < BATCH:
+            waiter = queue.popleft()
             if waiter.since < oldest:
                 # It has queued for as long as an answer may take.
                 _fail([waiter], TimeoutError())
-            elif waiter.waits == batch[0].waits if batch else not waiter.waits or self._slow < WAITING:
-                batch.append(waiter)
             else:
-                others.append(waiter)
-        self._waiting.extendleft(reversed(others))
+                batch.append(waiter)
         return batch
 
     async def _trip(self) -> None:
         batch = self._board()
         self._boarding = False
         if not batch:
-            return  # a fault has told them all, or they wait for a trip that waits
+            return  # a fault has told them all
         self._slow += batch[0].waits
         self._leave()
         try:
@@ -121,8 +127,9 @@ class Lane:
                 replies = await self._exchange(batch)
         except (driver.RedisError, OSError) as error:
             # Whoever queues behind a server that does not answer has waited as long.
-            _fail([*batch, *self._waiting], error)
-            self._waiting.clear()
+            _fail([*batch, *self._queues[0], *self._queues[1]], error)
+            for queue in self._queues:
+                queue.clear()
         except asyncio.CancelledError:
             for waiter in batch:
                 waiter.future.cancel()
