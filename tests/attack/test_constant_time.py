@@ -64,7 +64,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "path.startswith(self._prefixes)",
             "self.path not in front.exempt",
         ],
-        "connect": ["scheme not in SCHEMES"],
+        "connect": ["own != namespace", "scheme not in SCHEMES"],
     },
     "two hashes that both come from the store or from this process, never from a client": {
         "change": ["change.step.from_hash == record.secrets[0].hash"],
