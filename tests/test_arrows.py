@@ -74,6 +74,13 @@ MAY_IMPORT = {
     "integrations.gate": f"{FRONT} clock passage integrations.asgi",
     "integrations.starlette": f"{FRONT} integrations.asgi",
     "integrations.fastapi": f"{FRONT} integrations.asgi integrations.starlette",
+    "integrations.wsgi": f"{FRONT} clock passage",
+    "integrations.flask": f"{FRONT} clock policy passage",
+    "integrations.quart": (
+        f"{FRONT} integrations.asgi integrations.gate integrations.flask_config integrations.flask_session"
+    ),
+    "integrations.pyramid": f"{FRONT} integrations.wsgi",
+    "integrations.django": f"{FRONT} clock policy passage token",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
     "cli": "keyring errors health manager",
     "__main__": "cli",

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import tests.quiet  # noqa: F401 (Pyramid's page)
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 NAMES = [str(path.relative_to(ROOT)) for path in DOCUMENTS]

@@ -91,6 +91,24 @@ def test_an_unchanged_users_field_is_no_login(by_field: SessionManager) -> None:
         assert request(by_field, token, work) == token
 
 
+def test_asking_for_the_users_field_is_no_look_at_the_session(by_field: SessionManager) -> None:
+    """8: a page that looked at nothing does not vary by cookie, and has nothing to commit."""
+    session = by_field.load(request(by_field, None, sets(_user_id=7)))
+    assert by_field.engine.idle(session)
+    assert not session.accessed
+
+
+def test_an_empty_session_is_stored_if_a_framework_wants_it(by_field: SessionManager) -> None:
+    """8: Django's `create()`; a logout before the commit forgets it."""
+    session = by_field.load(None)
+    by_field.engine.want(session)
+    assert by_field.commit(session).action == "set"
+    other = by_field.load(None)
+    by_field.engine.want(other)
+    other.logout()
+    assert by_field.commit(other).action == "keep"
+
+
 def test_another_users_value_starts_empty_but_for_this_requests_writes(by_field: SessionManager) -> None:
     """What the first user stored is not the second one's."""
     token = request(by_field, None, sets(_user_id="ada", secret="Ada's"))

@@ -30,13 +30,16 @@ class Change(NamedTuple):
     step: Step | None = None
     idle: float | None = None
     expires_at: float | None = None
+    remember: bool | None = None
+    """Whether its cookie survives the browser; None: as it was."""
     patch: int | None = None
     """The number of the `update_user` patch that this is; None for a request's own change."""
 
     @property
     def lazy(self) -> bool:
         """Losing it in a power cut loses nothing but recency: a touch alone."""
-        return not (self.set or self.delete or self.step or self.idle or self.expires_at or self.settle)
+        verbs = self.step or self.idle or self.expires_at or self.settle or self.remember is not None
+        return not (self.set or self.delete or verbs)
 
 
 def merge(fields: str, change: Change, patched: dict[str, int]) -> str:
@@ -85,10 +88,8 @@ def apply(record: Record, change: Change, now: float) -> Record | Ended:
         new["last_seen_at"] = change.seen_at
         if change.address is not None or change.user_agent is not None:
             new["address"], new["user_agent"] = change.address, change.user_agent
-    if change.idle is not None:
-        new["idle"] = change.idle
-    if change.expires_at is not None:
-        new["expires_at"] = change.expires_at
+    lasts = {"idle": change.idle, "expires_at": change.expires_at, "remember": change.remember}
+    new |= {name: value for name, value in lasts.items() if value is not None}
     settled = record.settled
     if change.settle is not None and change.settle > settled:
         new["settled"] = settled = change.settle

@@ -47,8 +47,12 @@ class Engine(Loading):
         """Whether a commit has nothing to do: the common read-only request, decided without a plan."""
         record = subject._record
         if record is None:
-            return not (subject._written or subject._ending or subject._pending)
+            return not (subject._written or subject._ending or subject._pending or subject._wanted)
         return self.unchanged(subject) and not (subject._settles or self._due(subject, record))
+
+    def want(self, subject: Session) -> None:
+        """Let the next commit store a session that is empty, too: a framework's own verb asked for that."""
+        subject._wanted = True
 
     def unchanged(self, subject: Session) -> bool:
         """Whether the request did nothing to its session, whatever may fall due with it."""
@@ -59,7 +63,8 @@ class Engine(Loading):
             or subject._ending
             or subject._idle
             or subject._expires_at
-            or self.user_field
+            or subject._remember is not None
+            or self._user_moved(subject)
             or (subject._accessed and not subject._is_flat() and any(subject.changes()))
         )
 
@@ -80,8 +85,7 @@ class Engine(Loading):
         Raises `SessionEnded` for a write after the end, `ReauthenticationRequired` for a login that
         `revoke_user` overtook, `SessionDataError`, `StoreUnavailable`.
         """
-        if self.user_field is not None:
-            self._follow_user_field(subject)
+        self.follow_user_field(subject)
         ended = subject._ending
         if ended is not None:
             yield from self.end(ended, "logout")
@@ -102,15 +106,14 @@ class Engine(Loading):
             return (yield from self._replace(subject, subject._record, subject._rotating))
         return (yield from self._update(subject, subject._record))
 
-    def _follow_user_field(self, subject: Session) -> None:
-        """Where the user's id lies in a field, a new value there is a login and its removal a logout."""
+    def follow_user_field(self, subject: Session) -> None:
+        """Where the user's id lies in a field, a new value there is a login and its removal a logout.
+
+        Every commit asks it; a framework that tells the session's name before that asks earlier.
+        """
+        if subject._pending or not self._user_moved(subject):
+            return
         user = self._user_in(subject)
-        stored = subject._record.user_id if subject._record else None
-        if subject._pending or user == stored:
-            return
-        # Against what was loaded: a session that `login()` made, without the field, is no logout.
-        if user == subject._field_user and stored is not None:
-            return
         # What this request wrote stays (a flash message); the rest was the other user's.
         own = {name: subject[name] for name in subject.changes()[0]}
         if user is None:
@@ -120,9 +123,18 @@ class Engine(Loading):
         if own:
             subject.update(own)
 
+    def _user_moved(self, subject: Session) -> bool:
+        """Whether the field names another user than the session has."""
+        if self.user_field is None:
+            return False
+        user = self._user_in(subject)
+        stored = subject._record.user_id if subject._record else None
+        # Against what was loaded: a session that `login()` made, without the field, is no logout.
+        return user != stored and (user != subject._field_user or stored is None)
+
     def _create(self, subject: Session) -> Plan[Commit]:
         wires = subject.wires()
-        if not wires:
+        if not (wires or subject._wanted):
             return KEEP
         text = codec.dumps(wires)
         check_size(text)
@@ -219,12 +231,14 @@ class Engine(Loading):
             seen_seq=subject._seen_seq,
             idle=subject._idle,
             expires_at=subject._expires_at,
+            remember=subject._remember,
             settle=subject._settles,
         )
 
     def _update(self, subject: Session, record: Record) -> Plan[Commit]:
         change = self._change(subject)
-        wrote = bool(change.set or change.delete or change.idle or change.expires_at)
+        longer = change.expires_at is not None or change.remember is not None
+        wrote = bool(change.set or change.delete or change.idle or longer)
         if not wrote and not subject._settles and not self._due(subject, record):
             return KEEP
         address, agent = subject._who()
@@ -250,7 +264,7 @@ class Engine(Loading):
             self.emit("rotated", handle=value.handle, user_id=value.user_id)
             return self._issued(subject, value, secret, text)
         self._stored(subject, value, text)
-        return self._told_again(subject, value, longer=change.expires_at is not None)
+        return self._told_again(subject, value, longer)
 
     def _told_again(self, subject: Session, record: Record, longer: bool) -> Commit:
         """The same secret once more: with the newest key's tag, or because the cookie has to live longer."""
@@ -276,7 +290,8 @@ class Engine(Loading):
         """Let the session go on from what is stored now: a stream may commit again."""
         subject._record, subject._text = record, text
         subject._pending = subject._rotating = subject._idle = subject._expires_at = subject._settles = None
-        subject._written, subject._flat = False, None
+        subject._remember = None
+        subject._written, subject._wanted, subject._flat = False, False, None
         if self.user_field is not None:
             subject._field_user = self._user_in(subject)
 

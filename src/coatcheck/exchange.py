@@ -227,7 +227,7 @@ class Exchange(Generic[M]):
     def visitor(self) -> Session:
         """A session for whom nothing was loaded."""
         engine = self.front.manager.engine
-        return Session(engine, engine.now())
+        return engine.session_class(engine, engine.now())
 
     # -- the response ------------------------------------------------------------------------------------
 
@@ -305,7 +305,22 @@ def _client(headers: dict[bytes, bytes], peer: str | None) -> Client:
     return Client(peer, agent.decode("latin-1") if agent else None)
 
 
-# -- requests as WSGI and Django tell them ---------------------------------------------------------------
+# -- requests as their servers tell them -----------------------------------------------------------------
+
+
+def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The headers of an ASGI scope."""
+    pairs = list(pairs)
+    headers = dict(pairs)
+    if len(headers) != len(pairs):
+        # HTTP/2 splits Cookie; a header that must be single and is not joins to a value nobody trusts.
+        # In one go: to join them one by one takes a time that grows with the square of their number.
+        several: dict[bytes, list[bytes]] = {}
+        for name, value in pairs:
+            several.setdefault(name, []).append(value)
+        headers = {name: (b"; " if name == b"cookie" else b", ").join(all_) for name, all_ in several.items()}
+    return headers
+
 
 _CONTENT = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 

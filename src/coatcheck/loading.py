@@ -30,6 +30,9 @@ UserField = str | Callable[[Session], UserId | None] | None
 class Loading:
     """Everything up to the moment at which a request has its session."""
 
+    session_class: type[Session] = Session
+    """What a request gets: an integration may want attributes of its framework's own on it."""
+
     def __init__(
         self,
         *,
@@ -110,7 +113,9 @@ class Loading:
         self, text: str | None, client: ClientSource, began: float | None, held: float = 0.0
     ) -> tuple[Session, Shown | None]:
         """An anonymous session for a request, and what its token says; None: the store need not be asked."""
-        found = Session(self, self._clock() if began is None else began, client if self.record_client else None)
+        found = self.session_class(
+            self, self._clock() if began is None else began, client if self.record_client else None
+        )
         found._held = held
         shown = self.verify(text) if text else None
         if shown is not None:
@@ -175,6 +180,8 @@ class Loading:
     def _user_in(self, subject: Session) -> str | None:
         """Who the field that `user_field` names says is logged in."""
         place = self.user_field
+        looked = subject._accessed
         value = place(subject) if callable(place) else dict.get(subject, str(place))
+        subject._accessed = looked  # a callable's look is ours: the response does not vary by it
         # An empty one is how many an application says that nobody is.
         return None if value is None or value is False or value == "" else user_id_text(value)

@@ -89,7 +89,11 @@ class Session(Fields):
     _rotating: PendingLogin | None = None
     _idle: float | None = None
     _expires_at: float | None = None
+    _remember: bool | None = None
+    """Asked for by an integration: whether the cookie survives the browser, whatever `login` or the policy said."""
     _responded = False
+    _wanted = False
+    """It is to be stored even if it is empty."""
 
     def __init__(self, around: Surroundings, began: float, client: ClientSource = None) -> None:
         """Use a manager's `load`; an anonymous session that nothing has stored yet."""
@@ -138,7 +142,7 @@ class Session(Fields):
     def modified(self) -> bool:
         """Whether a commit now would write more than a touch. Setting it is never needed, and allowed."""
         verbs = self._pending or self._rotating or self._ending or self._expires_at or self._idle
-        return bool(verbs) or any(self.changes())
+        return bool(verbs) or self._remember is not None or any(self.changes())
 
     @modified.setter
     def modified(self, value: bool) -> None:
@@ -224,9 +228,9 @@ class Session(Fields):
     def _leave(self) -> None:
         """Be an anonymous session from now on, without the data of the one that has ended."""
         self._record = self._shown = self._token = self._settles = self._field_user = None
-        self._pending = self._rotating = self._idle = self._expires_at = None
+        self._pending = self._rotating = self._idle = self._expires_at = self._remember = None
         self._text = "{}"
-        self._accessed = True
+        self._accessed, self._wanted = True, False
         dict.clear(self)
 
     def rotate(self) -> None:
@@ -286,7 +290,8 @@ class Session(Fields):
         return Client(clip(address), clip(agent))
 
     def _new_record(self, pending: PendingLogin, fields: str) -> Record:
-        idle, absolute = self._around.policy.lifetimes(pending.remember)
+        remember = pending.remember if self._remember is None else self._remember
+        idle, absolute = self._around.policy.lifetimes(remember)
         at = stamp(pending.at)
         client = self._who()
         return Record(
@@ -297,7 +302,7 @@ class Session(Fields):
             last_seen_at=at,
             idle=self._idle or idle,
             expires_at=stamp(self._expires_at or at + absolute),
-            remember=pending.remember,
+            remember=remember,
             secrets=(Secret(0, hash_secret(pending.secret), at),),
             settled=0,
             address=client.ip,

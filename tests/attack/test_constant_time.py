@@ -89,8 +89,8 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "engine": [
             "name in carry",
             "name not in own",
-            "user == stored",
-            "user == subject._field_user",
+            "user != stored",
+            "user != subject._field_user",
         ],
         "info": ["record.handle == current"],
         "session": [

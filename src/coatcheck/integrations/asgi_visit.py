@@ -15,7 +15,7 @@ from ..errors import (
     StoreUnavailable,
 )
 from ..events import logger
-from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
+from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told, joined
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
 from ..session import Session
@@ -61,20 +61,11 @@ class Visit(Exchange[AsyncSessionManager]):
 
     def __init__(self, app: App, front: Front[AsyncSessionManager], scope: Scope, receive: Receive, send: Send) -> None:
         self.app, self.scope, self.receive, self.send = app, scope, receive, send
-        pairs = scope["headers"]
-        headers: dict[bytes, bytes] = dict(pairs)
-        if len(headers) != len(pairs):
-            # HTTP/2 splits Cookie; a header that must be single and is not joins to a value nobody trusts.
-            # In one go: to join them one by one takes a time that grows with the square of their number.
-            several: dict[bytes, list[bytes]] = {}
-            for name, value in pairs:
-                several.setdefault(name, []).append(value)
-            headers = {name: (b"; " if name == b"cookie" else b", ").join(all_) for name, all_ in several.items()}
         raw: bytes | None = scope.get("raw_path")
         peer = scope.get("client")
         super().__init__(
             front,
-            headers,
+            joined(scope["headers"]),
             method=scope.get("method", "GET"),
             # As it was sent: a decoded or rebuilt path may match what the router does not.
             path=raw.decode("latin-1") if raw else str(scope["path"]),

@@ -6,9 +6,12 @@ Needs the extra `coatcheck[testing]`; nothing else imports pytest.
 import pytest
 
 # Before they are imported: pytest then says what the two sides of a failed assert were.
-pytest.register_assert_rewrite("coatcheck.testing.contract")
+pytest.register_assert_rewrite("coatcheck.testing.contract", "coatcheck.testing.app_contract")
 
+from .app_contract import AppContract as AppContract  # noqa: E402
+from .app_contract import Site as Site  # noqa: E402
 from .clock import FakeClock as FakeClock  # noqa: E402
+from .log_in import log_in as log_in  # noqa: E402
 from .store_contract import StoreContract as StoreContract  # noqa: E402
 
-__all__ = ["FakeClock", "StoreContract"]
+__all__ = ["AppContract", "FakeClock", "Site", "StoreContract", "log_in"]

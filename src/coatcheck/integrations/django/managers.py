@@ -1,0 +1,152 @@
+"""`settings.COATCHECK`, and Django's own session settings, as managers: made at first use, once in a process.
+
+What `COATCHECK` does not say is taken from Django: `SECRET_KEY` and its fallbacks, `SESSION_COOKIE_*`,
+`SESSION_EXPIRE_AT_BROWSER_CLOSE`, `SESSION_SAVE_EVERY_REQUEST`.
+"""
+
+# Django ships no types.
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from inspect import iscoroutinefunction
+from threading import RLock
+from typing import Any, TypeVar
+
+from ...cookies import CookieSettings
+from ...errors import ConfigurationError
+from ...manager import AsyncSessionManager, SessionManager
+from ...policy import Policy
+
+try:
+    from django.conf import settings
+    from django.core.signals import setting_changed
+except ImportError as error:  # pragma: no cover
+    raise ConfigurationError('Django is missing: pip install "coatcheck[django]"') from error
+
+T = TypeVar("T")
+
+USER_FIELD = "_auth_user_id"
+"""Where `django.contrib.auth` keeps who is logged in."""
+
+OF_MANAGER = frozenset({"store", "secret", "policy", "cookie", "namespace", "token_format", "record_client", "clock"})
+OF_FRONT = frozenset({"csrf", "trusted_origins", "csrf_exempt", "exclude", "public_paths", "header"})
+OF_DJANGO = frozenset({"async_store", "login_backend"})
+
+_made: dict[str, Any] = {}
+_lock = RLock()
+
+
+def given() -> dict[str, Any]:
+    """`settings.COATCHECK`. Raises `ConfigurationError` for a key that means nothing."""
+    found = getattr(settings, "COATCHECK", {})
+    if not isinstance(found, dict):
+        raise ConfigurationError('COATCHECK in your settings is a dict: COATCHECK = {"store": "redis://..."}')
+    known = OF_MANAGER | OF_FRONT | OF_DJANGO
+    if unknown := sorted(set(found) - known):
+        raise ConfigurationError(f"COATCHECK has {', '.join(map(repr, unknown))}. Known: {', '.join(sorted(known))}")
+    return found
+
+
+def sync_manager() -> SessionManager:
+    """The manager for synchronous code."""
+    return _once("sync", lambda: SessionManager(given().get("store"), **_settings()))
+
+
+def async_manager() -> AsyncSessionManager:
+    """The manager for asynchronous code."""
+    return _once("async", lambda: AsyncSessionManager(_async_store(), **_settings()))
+
+
+def alone_manager() -> SessionManager:
+    """The manager of stores without our middleware, on the same connections: no cookie would carry a periodic
+    rotation's new secret."""
+    return _once("alone", lambda: SessionManager(sync_manager().store, **_settings(rotates=False)))
+
+
+def async_alone_manager() -> AsyncSessionManager:
+    """As `alone_manager`."""
+    return _once("async alone", lambda: AsyncSessionManager(async_manager().store, **_settings(rotates=False)))
+
+
+def _once(name: str, make: Callable[[], T]) -> T:
+    with _lock:
+        if name not in _made:
+            _made[name] = make()
+        found: T = _made[name]
+        return found
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    """Tests change settings."""
+    if setting.startswith(("COATCHECK", "SESSION_", "SECRET_KEY")):
+        _made.clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="coatcheck")
+
+
+def _settings(rotates: bool = True) -> dict[str, Any]:
+    own = {name: value for name, value in given().items() if name in OF_MANAGER and name != "store"}
+    own["secret"] = own.get("secret") or _secret()
+    own["policy"] = policy = own.get("policy") or _policy()
+    own["cookie"] = own.get("cookie") or _cookie()
+    if not rotates:
+        own["policy"] = replace(policy, rotation_interval=None)
+    return own | {"user_field": USER_FIELD}
+
+
+def _async_store() -> Any:
+    found = given()
+    store = found.get("async_store", found.get("store"))
+    if store is None or isinstance(store, str) or iscoroutinefunction(getattr(store, "load", None)):
+        return store
+    raise ConfigurationError(
+        'COATCHECK["store"] is an object for synchronous code: give its URL, or COATCHECK["async_store"] as well'
+    )
+
+
+def _secret() -> list[str] | None:
+    """None: the environment has one. Else Django's own keys, the newest first."""
+    if os.environ.get("COATCHECK_SECRET") or os.environ.get("COATCHECK_SECRET_FILE"):
+        return None
+    return [_long(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
+def _long(key: str | bytes) -> str:
+    """A key of Django's as a secret of ours. Django asks for no length: one under 32 bytes is stretched, which
+    makes it no harder to guess."""
+    data = key.encode() if isinstance(key, str) else key
+    return data.decode("latin-1") if len(data) >= 32 else sha256(b"coatcheck.django\0" + data).hexdigest()
+
+
+def _policy() -> Policy:
+    idle = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    every = timedelta(seconds=1)  # each request, as far as a lifetime in seconds shows it
+    return Policy(
+        idle_timeout=idle,
+        absolute_timeout=max(idle, Policy().absolute_timeout),
+        remember=not settings.SESSION_EXPIRE_AT_BROWSER_CLOSE,
+        touch_interval=every if settings.SESSION_SAVE_EVERY_REQUEST and idle > every else None,
+    )
+
+
+def _cookie() -> CookieSettings:
+    secure = settings.SESSION_COOKIE_SECURE
+    if not secure and not settings.is_overridden("SESSION_COOKIE_SECURE"):
+        secure = None  # Django's default, and nobody's decision
+    name = settings.SESSION_COOKIE_NAME
+    same_site: Any = str(settings.SESSION_COOKIE_SAMESITE or "lax").lower()
+    return CookieSettings(
+        name=None if name == "sessionid" else name,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        secure=secure,
+        http_only=bool(settings.SESSION_COOKIE_HTTPONLY),
+        same_site=same_site,
+    )

@@ -1,0 +1,224 @@
+"""In place of Django's own `SessionMiddleware`: loads before the view, commits before the response leaves.
+
+A subclass of Django's, so that its checks and the admin's pass. Under ASGI it is a coroutine to the end, on an
+`AsyncSessionManager`; under WSGI it uses a `SessionManager`.
+"""
+
+# Django ships no types.
+# mypy: disable-error-code="import-untyped"
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
+
+from ...engine import KEEP
+from ...errors import CoatcheckError, ConfigurationError, ReauthenticationRequired, SessionEnded, StoreUnavailable
+from ...events import logger
+from ...exchange import Front
+from ...manager import AsyncSessionManager, SessionManager
+from ...replies import refusal
+from ...session import Session
+from . import managers
+from .store import SessionStore
+from .visit import Visit, to_response
+
+ENGINE = "coatcheck.integrations.django"
+DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
+
+
+def session_from(request: Any) -> Session:
+    """The `coatcheck.Session` behind `request.session`. Raises `ConfigurationError` where there is none."""
+    store = getattr(request, "session", None)
+    if not isinstance(store, SessionStore):
+        raise ConfigurationError(
+            f'no session of Coatcheck here: set SESSION_ENGINE = "{ENGINE}", and put "{ENGINE}.SessionMiddleware" in '
+            f"MIDDLEWARE in place of Django's own"
+        )
+    return store.followed()
+
+
+def manager_from(_request: Any = None) -> SessionManager:
+    """The manager for synchronous code. `settings` say which: it takes a request as other frameworks' do."""
+    return managers.sync_manager()
+
+
+def async_manager_from(_request: Any = None) -> AsyncSessionManager:
+    """The manager for asynchronous code."""
+    return managers.async_manager()
+
+
+def front(manager: Any) -> Front[Any]:
+    """What `settings` say of requests. Raises `ConfigurationError` where that contradicts itself."""
+    own: dict[str, Any] = {name: value for name, value in managers.given().items() if name in managers.OF_FRONT}
+    if own.get("csrf") == "token":
+        raise ConfigurationError(
+            'COATCHECK["csrf"] = "token": django.middleware.csrf.CsrfViewMiddleware asks for the token; ours stays at '
+            '"origin"'
+        )
+    exact = [origin for origin in settings.CSRF_TRUSTED_ORIGINS if "*" not in origin]
+    own["trusted_origins"] = [*own.get("trusted_origins", ()), *exact]
+    return Front(manager, **own)
+
+
+class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
+    """Gives each request its session, and answers for it where the view cannot: 401, 403 and 503."""
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        if settings.SESSION_ENGINE != ENGINE:
+            raise ConfigurationError(f'SESSION_ENGINE is {settings.SESSION_ENGINE!r}: set it to "{ENGINE}"')
+        if DJANGOS in settings.MIDDLEWARE:
+            raise ConfigurationError(f'"{DJANGOS}" stands beside ours in MIDDLEWARE and would win: take it out')
+        if settings.MIDDLEWARE.count(f"{ENGINE}.SessionMiddleware") > 1:
+            raise ConfigurationError(f'"{ENGINE}.SessionMiddleware" stands in MIDDLEWARE twice: take one out')
+        super().__init__(get_response)
+        self.manager: Any = managers.async_manager() if self.async_mode else managers.sync_manager()
+        self.front = front(self.manager)
+        # A plain function would cost a thread per request there.
+        self.process_view: Callable[..., Any] = self._aview if self.async_mode else self._view
+
+    # -- around the view ---------------------------------------------------------------------------------
+
+    def __call__(self, request: Any) -> Any:
+        """Serve one request."""
+        if self.async_mode:
+            return self.__acall__(request)
+        if (reply := self.process_request(request)) is not None:
+            return reply
+        try:
+            response = self.get_response(request)
+        except BaseException:
+            _late(request.coatcheck, failed=True)
+            raise
+        return self.process_response(request, response)
+
+    async def __acall__(self, request: Any) -> Any:
+        """As `__call__`."""
+        visit = Visit(self.front, request)
+        if not visit.excluded:
+            try:
+                token = visit.token()
+                visit.open(request, await self.manager.load(token, visit.client, held=visit.held), token)
+            except (StoreUnavailable, ConfigurationError) as error:
+                if (reply := visit.without_store(request, error)) is not None:
+                    return reply
+        try:
+            response = await self.get_response(request)
+        except BaseException:
+            # In a task of its own: a client that goes away must not cancel its logout.
+            await asyncio.shield(_alate(visit, failed=True))
+            raise
+        if visit.store is None:
+            return visit.without_session(request, response)
+        try:
+            result = await self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
+        except SessionEnded:
+            result = KEEP
+        except Exception as error:  # noqa: BLE001 (answered, or raised again, by `instead`)
+            return visit.instead(error, response)
+        return _streams(visit, visit.finish(result, response))
+
+    def process_request(self, request: Any) -> Any:
+        """Load the session; a response if the store is down."""
+        visit = Visit(self.front, request)
+        if visit.excluded:
+            return None
+        try:
+            token = visit.token()
+            visit.open(request, self.manager.load(token, visit.client, held=visit.held), token)
+        except (StoreUnavailable, ConfigurationError) as error:
+            return visit.without_store(request, error)
+        return None
+
+    def _view(self, request: Any, view: Any, _args: Any, _kwargs: Any) -> Any:
+        """403 for a request that another site made, unless the view is `csrf_exempt`: webhooks, SAML."""
+        if getattr(view, "csrf_exempt", False):
+            return None
+        reply = request.coatcheck.from_elsewhere()
+        return None if reply is None else to_response(reply)
+
+    async def _aview(self, request: Any, view: Any, args: Any, kwargs: Any) -> Any:
+        return self._view(request, view, args, kwargs)
+
+    def process_exception(self, request: Any, error: Exception) -> Any:
+        """Answer what a view let pass, before Django makes a 500 of it."""
+        if not isinstance(error, (ReauthenticationRequired, StoreUnavailable)):
+            return None
+        visit: Visit = request.coatcheck
+        visit.failed = True
+        return to_response(refusal(error, html=visit.html))
+
+    def process_response(self, request: Any, response: Any) -> Any:
+        """Commit, and tell the client."""
+        visit: Visit | None = getattr(request, "coatcheck", None)
+        if visit is None:
+            return response
+        if visit.store is None:
+            return visit.without_session(request, response)
+        try:
+            result = self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
+        except SessionEnded:
+            result = KEEP  # no cookie: deleting it by name would kill another tab's new login
+        except Exception as error:  # noqa: BLE001 (answered, or raised again, by `instead`)
+            return visit.instead(error, response)
+        return _streams(visit, visit.finish(result, response))
+
+
+# -- after the response has started --------------------------------------------------------------------------
+
+
+def _streams(visit: Visit, response: Any) -> Any:
+    """The response, which commits once more at the end of its body if it has one that may still write."""
+    # A file's would lose the server's sendfile by it, and writes nothing.
+    if not response.streaming or getattr(response, "file_to_stream", None) is not None:
+        return response
+    around = _awhile if response.is_async else _while
+    response.streaming_content = around(visit, response.streaming_content)
+    return response
+
+
+def _while(visit: Visit, body: Iterator[bytes]) -> Iterator[bytes]:
+    failed = True
+    try:
+        yield from body
+        failed = False
+    finally:
+        _late(visit, failed)
+
+
+async def _awhile(visit: Visit, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    failed = True
+    try:
+        async for part in body:
+            yield part
+        failed = False
+    finally:
+        await asyncio.shield(_alate(visit, failed))
+
+
+def _late(visit: Visit, failed: bool) -> None:
+    """The commit for which there is nobody left to tell but the log."""
+    if visit.store is not None:
+        try:
+            managers.sync_manager().commit(visit.store.prepare(), failed=failed or visit.failed)
+        except SessionEnded:
+            pass  # reported as an event; what has ended stays ended
+        except CoatcheckError as error:
+            logger.error(_LOST, error)
+
+
+async def _alate(visit: Visit, failed: bool) -> None:
+    if visit.store is not None:
+        try:
+            await managers.async_manager().commit(visit.store.prepare(), failed=failed or visit.failed)
+        except SessionEnded:
+            pass
+        except CoatcheckError as error:
+            logger.error(_LOST, error)
+
+
+_LOST = "what this request changed after its response had started is lost: %s"

@@ -1,0 +1,219 @@
+"""One request to a Flask application: what is decided before its view, and committed before its response starts."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import IO, Any
+
+from flask import Response, current_app
+from werkzeug.wsgi import get_input_stream
+
+from ..csrf import SCAN_LIMIT, TokenScanner
+from ..engine import KEEP, Commit
+from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
+from ..events import logger
+from ..exchange import CACHE_RULES, Exchange, Front, Told, environ_headers, environ_path
+from ..manager import SessionManager
+from ..replies import Reply
+from ..session import Session
+
+_PIECE = 16_384
+
+
+class Visit(Exchange[SessionManager]):
+    """One request on its way through the application."""
+
+    session: Session | None = None
+    """None on an excluded path."""
+    reply: Reply | None = None
+    """The answer in place of the view's."""
+    failed = False
+    """Whether nothing but a logout is to be committed."""
+    guarded = False
+    """Whether it is a request, not a test's look at the session."""
+    fault: CoatcheckError | None = None
+    _committed = _settled = False
+
+    def __init__(self, front: Front[SessionManager], environ: dict[str, Any]) -> None:
+        super().__init__(
+            front,
+            environ_headers(environ),
+            method=environ.get("REQUEST_METHOD", "GET"),
+            path=environ_path(environ),
+            scheme=environ.get("wsgi.url_scheme", "http"),
+            peer=environ.get("REMOTE_ADDR"),
+        )
+
+    # -- before the view ---------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Load the session, or find out why the request is to be answered without the view. Never raises: Flask
+        has nothing to answer with so early."""
+        self.reply = self.from_elsewhere()
+        if self.reply is not None:
+            self.session, self.failed = self.visitor(), True
+        elif not self.excluded:
+            try:
+                self.session = self.front.manager.load(self.token(), self.client, held=self.held)
+            except (StoreUnavailable, ConfigurationError) as error:
+                self.refuse(error)
+
+    def refuse(self, error: CoatcheckError) -> None:
+        """There is no session to be had."""
+        self.session, self.fault, self.reply = self.visitor(), error, self.down(error)
+
+    def guard(self, environ: dict[str, Any]) -> Reply | None:
+        """The answer in place of the view's, or None. Raises werkzeug's `HTTPException` for a body that breaks off."""
+        self.guarded = True
+        if self.reply is None and self.session is not None and self.asks_token(self.session):
+            given = self.token_in_header or self._token_in_body(environ)
+            self.reply = self.without_token(self.session, given)
+        self.failed = self.failed or self.reply is not None
+        return self.reply
+
+    def _token_in_body(self, environ: dict[str, Any]) -> str | None:
+        """The form's token, found in the body's first bytes; the view then reads all of them."""
+        scanner = TokenScanner(self.text(b"content-type"))
+        if scanner.done:
+            return None
+        stream = get_input_stream(environ)
+        read = bytearray()
+        while len(read) <= SCAN_LIMIT:
+            piece = stream.read(_PIECE)
+            read += piece
+            if scanner.feed(piece, last=not piece):
+                break
+        environ["wsgi.input"] = io.BufferedReader(_Again(bytes(read), stream))
+        return scanner.token
+
+    # -- the response ------------------------------------------------------------------------------------
+
+    def finish(self, response: Response) -> None:
+        """Commit, and put the session's part into the response, or an answer of ours in its place.
+
+        Raises what is the application's own mistake, and anything in a test's session transaction.
+        """
+        session = self.session
+        if session is None or self._committed:
+            return
+        status = response.status_code
+        self.failed = self.failed or status >= 500
+        try:
+            result = KEEP if self.front.manager.engine.idle(session) else self._commit(session)
+        except Exception as error:
+            # Flask comes back with the page of a 500, which is committed as one that failed.
+            if not (self.guarded and self.is_ours(error)):
+                raise
+            self._committed = self._settled = True
+            become(response, self.replacement(error))
+            return
+        self._committed = True
+        _tell(response, self.told(session, result, status))
+        if response.is_streamed and not response.direct_passthrough:
+            response.response = _Body(response.response, self)
+
+    def _commit(self, session: Session) -> Commit:
+        if self.fault is not None and not self.failed:
+            # Nobody knows whose session this is: a new one's cookie would sign its owner out.
+            raise self.fault
+        try:
+            return self.front.manager.commit(session, failed=self.failed)
+        except SessionEnded:
+            return KEEP  # no cookie: deleting it by name would kill another tab's new login
+
+    def settle(self, failed: bool) -> None:
+        """The commit at the end of a streamed body, or of a request that never came to its response: there is
+        nobody left to tell but the log."""
+        if self._settled or self.session is None:
+            return
+        self._settled = self._committed = True
+        try:
+            self.front.manager.commit(self.session, failed=failed or self.failed or self.fault is not None)
+        except SessionEnded:
+            pass  # reported as an event; what has ended stays ended
+        except CoatcheckError as error:
+            logger.error("what this request changed after its response had started is lost: %s", error)
+
+    def teardown(self) -> None:
+        """The request is over. An exception that leaves the application comes by no response."""
+        if self.guarded and not self._committed:
+            self.settle(failed=True)
+
+
+class _Body(Iterator[Any]):
+    """A streamed body: what it changes in the session is committed at its end."""
+
+    def __init__(self, body: Iterable[Any], visit: Visit) -> None:
+        self._body, self._pieces, self._visit = body, iter(body), visit
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._pieces)
+        except StopIteration:
+            # Before the last byte goes out: the client's next request finds it.
+            self._visit.settle(failed=False)
+            raise
+        except BaseException:
+            self._visit.settle(failed=True)
+            raise
+
+    def close(self) -> None:
+        """The server has done with it, perhaps before its end."""
+        failed = True
+        try:
+            if close := getattr(self._body, "close", None):
+                close()
+            failed = False
+        finally:
+            self._visit.settle(failed)
+
+
+class _Again(io.RawIOBase):
+    """A body of which the first bytes were read before."""
+
+    def __init__(self, read: bytes, rest: IO[bytes]) -> None:
+        self._read, self._rest = read, rest
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """As `io.RawIOBase.readinto`."""
+        room = len(buffer)
+        piece = self._read[:room] or self._rest.read(room)
+        self._read = self._read[room:]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def as_response(reply: Reply) -> Response:
+    """An answer of ours as the application's views give theirs."""
+    headers = [(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in reply.headers]
+    return current_app.response_class(reply.body, reply.status, headers)
+
+
+def become(response: Response, reply: Reply) -> None:
+    """Let a response be an answer of ours: Flask hands the object on, and takes no other."""
+    if close := getattr(response.response, "close", None):
+        close()
+    response.direct_passthrough = False
+    response.headers.clear()
+    response.status_code = reply.status
+    response.set_data(reply.body)
+    for name, value in reply.headers:
+        response.headers[name.decode("latin-1").title()] = value.decode("latin-1")
+
+
+def _tell(response: Response, told: Told) -> None:
+    """Put the session's part into a response."""
+    if told.vary is None:
+        return
+    for name, value in told.add:
+        response.headers.add(name.title(), value)
+    if told.no_store:
+        for name in {name for name, _ in response.headers if name.lower().endswith(CACHE_RULES)}:
+            response.headers.remove(name)
+        response.headers["Cache-Control"] = "no-store"
+    response.vary.update(told.vary.split(", "))

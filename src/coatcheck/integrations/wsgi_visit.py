@@ -1,0 +1,134 @@
+"""One request on its way through `wsgi.SessionMiddleware`."""
+
+from __future__ import annotations
+
+from ..csrf import TokenScanner
+from ..engine import KEEP, Commit
+from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
+from ..events import logger
+from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told, environ_headers, environ_path
+from ..manager import SessionManager
+from ..replies import Reply, refusal
+from ..session import Session
+from .wsgi_input import Ahead
+from .wsgi_response import Environ, Headers, Response, StartResponse
+
+_CHUNK = 8192
+
+
+class Visit(Exchange[SessionManager], Response):
+    """One request on its way through the middleware."""
+
+    session: Session
+    failed = True
+    """Until a response below 500 starts."""
+    fault: CoatcheckError | None = None
+    _settled = False
+
+    def __init__(self, front: Front[SessionManager], environ: Environ, start_response: StartResponse) -> None:
+        Response.__init__(self, environ, start_response)
+        super().__init__(
+            front,
+            environ_headers(environ),
+            method=environ["REQUEST_METHOD"],
+            path=environ_path(environ),
+            scheme=environ["wsgi.url_scheme"],
+            peer=environ.get("REMOTE_ADDR") or None,
+        )
+
+    # -- before the application --------------------------------------------------------------------------
+
+    def open(self) -> Reply | None:
+        """Load the session; the answer where the store is down."""
+        try:
+            self.session = self.front.manager.load(self.token(), self.client, held=self.held)
+        except (StoreUnavailable, ConfigurationError) as error:
+            if reply := self.down(error):
+                return reply
+            self.session, self.fault = self.visitor(), error
+        self.environ["coatcheck.session"] = self.session
+        self.environ["coatcheck.front"] = self.front
+        return None
+
+    def lacks_token(self) -> Reply | None:
+        """The answer to a request that needs the form's token and does not have it."""
+        if not self.asks_token(self.session):
+            return None
+        return self.without_token(self.session, self.token_in_header or self._token_in_body())
+
+    def _token_in_body(self) -> str | None:
+        """The form's token, found in the body's first bytes; the application then reads them all again."""
+        scanner = TokenScanner(self.text(b"content-type"))
+        if scanner.done:
+            return None
+        body = Ahead(self.environ)
+        while not scanner.feed(body.look(_CHUNK), last=body.at_end):
+            pass
+        return scanner.token
+
+    # -- the response's turns ----------------------------------------------------------------------------
+
+    def begins(self, status: int, headers: Headers) -> Headers | Reply:
+        """Commit, before the headers go out."""
+        self.failed = status >= 500
+        session = self.session
+        try:
+            result = KEEP if self.front.manager.engine.idle(session) else self._commit()
+        except Exception as error:
+            self.failed = True
+            if not self.is_ours(error):
+                raise
+            return self.replacement(error)
+        return _with(headers, self.told(session, result, status))
+
+    def _commit(self) -> Commit:
+        if self.fault is not None:
+            # Nobody knows whose session this is: a new one's cookie would sign its owner out.
+            raise self.fault
+        try:
+            return self.front.manager.commit(self.session, failed=self.failed)
+        except SessionEnded:
+            return KEEP  # no cookie: deleting it by name would kill another tab's new login
+
+    def failed_with(self, error: BaseException, /) -> Reply | None:
+        """A failed request commits nothing but an end."""
+        self.failed = True
+        self._settle()
+        if isinstance(error, ANSWERED):
+            return refusal(error, html=self.html)
+        return None
+
+    def ends(self) -> None:
+        """Commit what the body changed while it went out. There is nobody left to tell but the log."""
+        if not self.answered and (not self.started or self._has_more()):
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._settled:
+            return
+        self._settled = True
+        try:
+            self.front.manager.commit(self.session, failed=self.failed)
+        except SessionEnded:
+            pass  # reported as an event; what has ended stays ended
+        except CoatcheckError as error:
+            logger.error("what this request changed after its response had started is lost: %s", error)
+
+    def _has_more(self) -> bool:
+        """Whether the request changed something since its response started."""
+        try:
+            return not self.front.manager.engine.unchanged(self.session)
+        except CoatcheckError:
+            return True  # the commit raises it again, and says so
+
+
+def _with(headers: Headers, told: Told) -> Headers:
+    """A response's headers, with what the session adds."""
+    if told.vary is None:
+        return headers
+    headers = [*headers, *told.add]
+    if told.no_store:
+        headers = [pair for pair in headers if not pair[0].lower().endswith(CACHE_RULES)]
+        headers.append(("Cache-Control", "no-store"))
+    headers.append(("Vary", told.vary))
+    return headers

@@ -1,0 +1,3 @@
+"""Before the tests of the applications."""
+
+import tests.quiet  # noqa: F401

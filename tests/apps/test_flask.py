@@ -1,0 +1,22 @@
+"""Flask keeps every promise, under gunicorn with two processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from coatcheck.testing import AppContract, Site
+from tests.apps.served import site
+
+pytestmark = pytest.mark.redis
+
+
+class TestFlask(AppContract):
+    """The HTTP-level contract."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def site(cls) -> Iterator[Site]:
+        with site("flask") as made:
+            yield made

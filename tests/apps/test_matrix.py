@@ -1,0 +1,58 @@
+"""One login for all: signed in with any framework, known by every other, revoked in all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import pytest
+
+from coatcheck import SessionManager
+from coatcheck.testing.visitor import Visitor
+from tests.apps.served import SECRET, SERVERS, running
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One store, of each kind that several processes can share."""
+    if request.param == "redis":
+        return str(request.getfixturevalue("redis_server").url).removesuffix("/0") + "/9"
+    return f"sqlite:///{tmp_path_factory.mktemp('matrix')}/sessions.db"
+
+
+@pytest.fixture(scope="module")
+def bases(store: str) -> Iterator[dict[str, str]]:
+    """Every framework's application over it, on its real server."""
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(running(name, store)) for name in SERVERS}
+
+
+@pytest.mark.parametrize("home", SERVERS)
+def test_signed_in_anywhere_known_everywhere_revoked_at_once(bases: dict[str, str], store: str, home: str) -> None:
+    """The same cookie, the same data, both ways; and one revocation, after which nobody knows it."""
+    user = f"user-of-{home}"
+    with ThreadPoolExecutor(1) as pool, SessionManager(store, secret=SECRET) as manager:
+        visitors = {name: Visitor(base, pool) for name, base in bases.items()}
+        assert visitors[home].post(f"/login/{user}").status_code == 200
+        written: dict[str, str] = {}
+        for name, visitor in visitors.items():
+            visitor.jar = visitors[home].jar
+            assert visitor.post(f"/write/{name}/{name}").status_code == 200
+            written[name] = name
+        assert {name: visitor.seen() for name, visitor in visitors.items()} == dict.fromkeys(bases, (user, written))
+        assert [info.handle for info in manager.sessions(user)] == [visitors[home].jar["__Host-coatcheck"][:22]]
+        assert manager.revoke_user(user) == 1
+        assert {name: visitor.seen() for name, visitor in visitors.items()} == dict.fromkeys(bases, (None, {}))
+
+
+def test_signed_out_anywhere_signed_out_everywhere(bases: dict[str, str]) -> None:
+    """A logout with each framework, of a login with the one before it in the list."""
+    names = list(bases)
+    with ThreadPoolExecutor(1) as pool:
+        for home, away in zip(names, names[1:] + names[:1], strict=True):
+            here, there = Visitor(bases[home], pool), Visitor(bases[away], pool)
+            assert here.post("/login/ada").status_code == 200
+            there.jar = dict(here.jar)
+            assert there.post("/logout").status_code == 200
+            assert here.seen() == (None, {})

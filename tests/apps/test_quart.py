@@ -1,0 +1,22 @@
+"""Quart keeps every promise, under uvicorn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from coatcheck.testing import AppContract, Site
+from tests.apps.served import site
+
+pytestmark = pytest.mark.redis
+
+
+class TestQuart(AppContract):
+    """The HTTP-level contract."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def site(cls) -> Iterator[Site]:
+        with site("quart") as made:
+            yield made
