@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import flask_session
 import pytest
 from flask import Flask, session
 from flask.testing import FlaskClient
@@ -114,7 +115,6 @@ def test_what_is_refused_is_refused_in_words(config: dict[str, Any], words: str)
 def test_two_that_keep_sessions_are_named(tmp_path: Path) -> None:
     """Flask-Session before ours at start-up, after it at the first request; ours twice; and a manager's settings
     beside a manager."""
-    flask_session = pytest.importorskip("flask_session")
     files = {"SESSION_TYPE": "filesystem", "SESSION_FILE_DIR": str(tmp_path)}
     app = Flask(__name__)
     app.config.update(SECRET_KEY=KEY, **files)
