@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import flask_session
+import flask_session  # type: ignore[import-untyped]  # it has no types
 import pytest
 from flask import Flask, session
 from flask.testing import FlaskClient

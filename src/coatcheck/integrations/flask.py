@@ -32,27 +32,28 @@ from .flask_visit import Visit, as_response
 
 __all__ = ["Coatcheck", "FlaskSession", "manager_from", "session_from", "ticket_from", "ticket_gate"]
 
-VISIT = "coatcheck.visit"
-
 
 def session_from(request: flask.Request | None = None) -> Session:
     """The session of a request; None: of the current one.
 
     Raises `ConfigurationError` where the extension is missing or the path is excluded.
     """
-    visit = (request or flask.request).environ.get(VISIT)
-    if not isinstance(visit, Visit) or visit.session is None:
-        raise ConfigurationError("no session here: call Coatcheck(app), or take this path out of COATCHECK_EXCLUDE")
+    visit = _interface(flask.current_app).visit(request or flask.request)
+    if visit is None or visit.session is None:
+        raise ConfigurationError("no session here: take this path out of COATCHECK_EXCLUDE")
     return visit.session
 
 
 def manager_from(app: flask.Flask | flask.Request | None = None) -> SessionManager:
     """The manager of an application; None, or a request: of the current one. Raises `ConfigurationError`."""
-    application = app if isinstance(app, flask.Flask) else flask.current_app
-    found = application.extensions.get("coatcheck")
-    if not isinstance(found, Coatcheck):
-        raise ConfigurationError("no session manager here: call Coatcheck(app)")
-    return found.manager
+    return _interface(app if isinstance(app, flask.Flask) else flask.current_app).manager
+
+
+def _interface(app: flask.Flask) -> Interface:
+    found = app.extensions.get("coatcheck")
+    if not isinstance(found, Interface):
+        raise ConfigurationError("this application has no sessions of ours: call Coatcheck(app)")
+    return found
 
 
 class Coatcheck:
@@ -63,7 +64,7 @@ class Coatcheck:
     """
 
     manager: SessionManager
-    front: Front[SessionManager]
+    """That of the application that was set up last; with several, ask `manager_from()`."""
 
     def __init__(self, app: flask.Flask | None = None, manager: SessionManager | None = None, **settings: Any) -> None:
         self._given = manager, settings
@@ -77,61 +78,44 @@ class Coatcheck:
         made = set_up(app, SessionManager, manager, given, user_field="_user_id")
         if type(app.session_interface) is not SecureCookieSessionInterface:
             raise ConfigurationError(foreign(app.session_interface))
-        self.manager, self.front = made.manager, Front(made.manager, **made.front)
+        self.manager = made.manager
         adopt(self.manager.engine)
-        app.extensions["coatcheck"] = self
-        app.session_interface = self._interface = Interface(self.front)
-        self._checked = False
+        # PERMANENT_SESSION_LIFETIME is not meant for those who ask to be remembered.
+        watch = flask_login.watch(app, None if made.policy_given else Policy().absolute_timeout)
+        interface = Interface(Front(made.manager, **made.front), watch)
+        app.session_interface = app.extensions["coatcheck"] = interface
         # Before those that are there already: a request from another site must not meet them.
-        app.before_request_funcs.setdefault(None, []).insert(0, self._guard)
-        app.teardown_request(self._teardown)
+        app.before_request_funcs.setdefault(None, []).insert(0, interface.guard)
+        app.teardown_request(interface.teardown)
         app.context_processor(partial(helpers, session_from))
         for kind in ANSWERED:
-            app.error_handler_spec[None][None].setdefault(kind, self._refused)
-        # PERMANENT_SESSION_LIFETIME is not meant for those who ask to be remembered.
-        self._watch = flask_login.watch(app, None if made.policy_given else Policy().absolute_timeout)
-
-    def _guard(self) -> flask.Response | None:
-        """The answer in place of the view's."""
-        app = flask.current_app
-        if not self._checked:
-            if app.session_interface is not self._interface:
-                raise ConfigurationError(foreign(app.session_interface))
-            if "csrf" in app.extensions and self.front.csrf == "token":
-                raise ConfigurationError('two form tokens: take out CSRFProtect, or COATCHECK_CSRF="token"')
-            self._checked = True
-        visit = flask.request.environ[VISIT]
-        reply = visit.guard(flask.request.environ)
-        return None if reply is None else as_response(reply)
-
-    @staticmethod
-    def _teardown(_: BaseException | None) -> None:
-        if isinstance(visit := flask.request.environ.get(VISIT), Visit):
-            visit.teardown()
-
-    @staticmethod
-    def _refused(error: CoatcheckError) -> flask.Response:
-        """The answer to a fault that a view leaves to us. An application's own handler goes before it."""
-        visit = flask.request.environ[VISIT]
-        visit.failed = True
-        return as_response(refusal(error, html=visit.html))
+            app.error_handler_spec[None][None].setdefault(kind, interface.refused)
 
 
 class Interface(SessionInterface):
-    """What Flask calls."""
+    """What Flask calls, for one application."""
 
     null_session_class = NoSession
 
-    def __init__(self, front: Front[SessionManager]) -> None:
+    def __init__(self, front: Front[SessionManager], watch: object) -> None:
+        self.manager = front.manager
         self._front = front
+        self._watch = watch  # signals hold their receivers weakly
+        self._checked = False
+        # A view may hand its request on to another application of ours, with the same environ.
+        self._key = f"coatcheck.visit.{id(self):x}"
+
+    def visit(self, request: flask.Request) -> Visit | None:
+        """What became of a request's session so far; None before it was opened."""
+        found: Visit | None = request.environ.get(self._key)
+        return found
 
     def open_session(self, app: flask.Flask, request: flask.Request) -> SessionMixin | None:
         """The session of a request, the same one however often it is asked for; None on an excluded path."""
-        environ = request.environ
-        visit = environ.get(VISIT)
-        if not isinstance(visit, Visit) or visit.front is not self._front:
-            visit = environ[VISIT] = Visit(self._front, environ)
-            if "coatcheck.session" in environ:
+        visit = self.visit(request)
+        if visit is None:
+            visit = request.environ[self._key] = Visit(self._front, request.environ)
+            if "coatcheck.session" in request.environ:
                 visit.refuse(ConfigurationError("two sessions: take out the middleware around this application"))
             else:
                 visit.open()
@@ -139,9 +123,38 @@ class Interface(SessionInterface):
                 flask_login.take_out(app, request)
         return visit.session  # type: ignore[return-value]  # a FlaskSession: see `adopt`
 
+    def guard(self) -> flask.Response | None:
+        """Before the view: the answer in its place."""
+        if not self._checked:
+            self._check(flask.current_app)
+        visit = self.visit(flask.request)
+        reply = visit and visit.guard(flask.request.environ)
+        return as_response(reply) if reply else None
+
+    def _check(self, app: flask.Flask) -> None:
+        """Say at the first request what could not be seen at start-up."""
+        if app.session_interface is not self:
+            raise ConfigurationError(foreign(app.session_interface))
+        if "csrf" in app.extensions and self._front.csrf == "token":
+            raise ConfigurationError('two form tokens: take out CSRFProtect, or COATCHECK_CSRF="token"')
+        self._checked = True
+
+    def refused(self, error: CoatcheckError) -> flask.Response:
+        """The answer to a fault that a view leaves to us. An application's own handler goes before it."""
+        visit = self.visit(flask.request)
+        if visit is not None:
+            visit.failed = True
+        return as_response(refusal(error, html=visit is not None and visit.html))
+
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         """Commit, before the response starts."""
         del session  # the visit's
         if flask_login.is_used(app):
             flask_login.leave_out(app, flask.request, response)
-        flask.request.environ[VISIT].finish(response)
+        if visit := self.visit(flask.request):
+            visit.finish(response)
+
+    def teardown(self, _: BaseException | None) -> None:
+        """The request is over."""
+        if visit := self.visit(flask.request):
+            visit.teardown()

@@ -13,11 +13,10 @@ from typing import Any, cast
 from ..errors import CoatcheckError, ConfigurationError
 from ..exchange import ANSWERED
 from ..manager import AsyncSessionManager
-from ..replies import refusal
 from ..session import Session
 from . import asgi
 from .asgi import SessionMiddleware
-from .asgi_visit import App, Receive, Scope, Send, Visit
+from .asgi_visit import App, Message, Receive, Scope, Send, Visit
 
 try:
     import quart
@@ -35,6 +34,7 @@ __all__ = ["Coatcheck", "FlaskSession", "manager_from", "session_from", "ticket_
 
 _TEST = "coatcheck.transaction"
 _BROKEN = "coatcheck.broken"
+_REFUSED = "coatcheck.refused"
 
 
 def _current(request: Any) -> Any:
@@ -55,10 +55,9 @@ def ticket_from(request: Any = None) -> Any:
 
 def manager_from(app: Any = None) -> AsyncSessionManager:
     """The manager of an application; None, or a request: of the current one. Raises `ConfigurationError`."""
-    application = app if isinstance(app, quart.Quart) else quart.current_app
-    found = application.extensions.get("coatcheck")
-    if not isinstance(found, Coatcheck):
-        raise ConfigurationError("no session manager here: call Coatcheck(app)")
+    found = (app if isinstance(app, quart.Quart) else quart.current_app).extensions.get("coatcheck")
+    if not isinstance(found, Interface):
+        raise ConfigurationError("this application has no sessions of ours: call Coatcheck(app)")
     return found.manager
 
 
@@ -70,12 +69,13 @@ class Coatcheck:
     """
 
     manager: AsyncSessionManager
+    """That of the application that was set up last; with several, ask `manager_from()`."""
 
     def __init__(
         self, app: quart.Quart | None = None, manager: AsyncSessionManager | None = None, **settings: Any
     ) -> None:
         self._given = manager, settings
-        self._gates: dict[str, App] = {}
+        self._gates: dict[str, dict[str, Any]] = {}
         if app is not None:
             self.init_app(app)
 
@@ -90,12 +90,11 @@ class Coatcheck:
         adopt(self.manager.engine)
         if made.owned:
             app.after_serving(self.manager.aclose)
-        self._app = cast("Any", app)  # its types are narrower than what it takes
-        self._inner: App = self._app.asgi_app
-        around = SessionMiddleware(self._serve, self.manager, **made.front)
-        self._app.asgi_app = around
-        app.extensions["coatcheck"] = self
-        self._app.session_interface = self._interface = Interface(around)
+        untyped = cast("Any", app)  # its types are narrower than what it takes
+        inside = _Inside(untyped, self._gates)
+        around = SessionMiddleware(inside, self.manager, **made.front)
+        untyped.asgi_app = around
+        untyped.session_interface = app.extensions["coatcheck"] = Interface(around)
         app.context_processor(partial(helpers, session_from))
         for kind in ANSWERED:
             app.error_handler_spec[None][None].setdefault(kind, _refused)
@@ -104,23 +103,39 @@ class Coatcheck:
     def ticket_gate(self, path: str, purpose: str = "download", **settings: Any) -> None:
         """Put the download gate in front of a path, or of all paths below one that ends with "/". The settings are
         those of `coatcheck.integrations.gate.TicketGate`; the view finds the ticket by `ticket_from()`."""
-        self._gates[path] = TicketGate(self._inner, purpose, **settings)
+        self._gates[path] = {"purpose": purpose, **settings}
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, websocket or lifespan inside of the middleware."""
-        if scope["type"] != "lifespan" and self._app.session_interface is not self._interface:
+
+class _Inside:
+    """What is between the middleware and one application: the download gates, and who answers a fault."""
+
+    def __init__(self, app: Any, gates: dict[str, dict[str, Any]]) -> None:
+        self._app = app
+        self._inner: App = app.asgi_app
+        self._settings = gates
+        self._gates: dict[str, App] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, websocket or lifespan."""
+        if scope["type"] == "lifespan":
+            await self._inner(scope, receive, send)
+            return
+        if not isinstance(self._app.session_interface, Interface):
             raise ConfigurationError(foreign(self._app.session_interface))
-        await self._gate(scope)(scope, receive, send)
-        if broken := scope.get(_BROKEN):
-            # Quart only logs it; the middleware must know that the websocket's handler failed.
-            raise broken
 
-    def _gate(self, scope: Scope) -> App:
-        if self._gates and scope["type"] != "lifespan":
-            path = scope["path"]
-            for prefix, gate in self._gates.items():
-                if path == prefix or (prefix.endswith("/") and path.startswith(prefix)):
-                    return gate
+        async def sending(message: Message) -> None:
+            if _REFUSED not in scope:
+                await send(message)
+
+        await self._gate(scope["path"])(scope, receive, sending)
+        # The middleware answers the one, and must know of the other, which Quart only logs: nothing is committed.
+        if error := scope.get(_REFUSED) or scope.get(_BROKEN):
+            raise error
+
+    def _gate(self, path: str) -> App:
+        for prefix, settings in self._settings.items():
+            if path == prefix or (prefix.endswith("/") and path.startswith(prefix)):
+                return self._gates.setdefault(prefix, TicketGate(self._inner, **settings))
         return self._inner
 
 
@@ -130,6 +145,7 @@ class Interface(SessionInterface):
     null_session_class = NoSession
 
     def __init__(self, around: SessionMiddleware) -> None:
+        self.manager = around.manager
         self._around = around
 
     async def open_session(self, app: quart.Quart, request: Any) -> SessionMixin | None:
@@ -140,7 +156,7 @@ class Interface(SessionInterface):
             visit = Visit(self._around.app, self._around.front, scope, _nobody, _nobody)
             if visit.excluded:
                 return None
-            visit.session = scope["session"] = await self._around.manager.load(visit.token(), visit.client)
+            visit.session = scope["session"] = await self.manager.load(visit.token(), visit.client)
             scope[_TEST] = visit
         return scope["session"]  # type: ignore[no-any-return]
 
@@ -151,7 +167,7 @@ class Interface(SessionInterface):
         visit: Visit | None = scope.get(_TEST)
         if visit is None or response is None:
             return
-        result = await self._around.manager.commit(visit.session, failed=response.status_code >= 500)
+        result = await self.manager.commit(visit.session)
         told = visit.told(visit.session, result, response.status_code)
         for name, value in told.add:
             response.headers.add(name.title(), value)
@@ -162,10 +178,10 @@ async def _nobody(*_: Any) -> Any:
 
 
 async def _refused(error: CoatcheckError) -> quart.Response:
-    """The answer to a fault that a view leaves to us. An application's own handler goes before it."""
-    reply = refusal(error, html="text/html" in _current(None).headers.get("accept", ""))
-    headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in reply.headers}
-    return quart.Response(reply.body, reply.status, headers)
+    """Leave a fault that a view raises to the middleware. An application's own handler goes before it."""
+    scope: Any = _current(None).scope
+    scope[_REFUSED] = error
+    return quart.Response("", 503)
 
 
 async def _websocket_broke(_: quart.Quart, exception: Exception, **__: Any) -> None:
