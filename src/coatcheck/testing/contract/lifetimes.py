@@ -158,6 +158,17 @@ class Lifetimes(Scenarios):
         kit.clock.advance(1)
         assert (await manager.load(token)).ended_reason == "idle"
 
+    async def test_whether_the_cookie_survives_the_browser_can_change(self, kit: Kit) -> None:
+        """8: of a stored session (Flask's `permanent`): the same token is told again, with Max-Age or without."""
+        manager = kit.manager(SHORT)
+        token = await kit.signed_in(manager, "ada")
+        for wish, age in ((False, None), (True, 3600)):
+            session = await manager.load(token)
+            session._remember = wish  # noqa: SLF001 (for integrations: it has no verb)
+            result = await manager.commit(session)
+            assert (result.action, result.token, result.max_age) == ("set", token, age)
+            assert (await manager.commit(await manager.load(token))).action == "keep"
+
     async def test_a_lengthened_session_is_still_found_by_its_user(self, kit: Kit) -> None:
         """4: whatever a store keeps beside the record (index, gate) lives as long as the session does."""
         manager = kit.manager(SHORT)
