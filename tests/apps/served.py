@@ -37,6 +37,7 @@ SERVERS: dict[str, Sequence[str]] = {
     "django-async": (*UVICORN, "--lifespan", "off", "tests.apps.django_async_app:application"),
     "flask": (*GUNICORN, "tests.apps.flask_app:app"),
     "quart": (*UVICORN, "tests.apps.quart_app:app"),
+    "litestar": (*UVICORN, "tests.apps.litestar_app:app"),
 }
 """How each framework's application is started; `{fd}` is the number of the listening socket."""
 

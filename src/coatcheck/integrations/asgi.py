@@ -117,10 +117,4 @@ class SessionMiddleware:
                 )
             await self.app(scope, receive, send)
             return
-        visit = Visit(self.app, self.front, scope, receive, send)
-        if visit.unsafe and (reply := visit.from_elsewhere()):
-            await visit.answer(reply)
-        elif visit.excluded:
-            await self.app(scope, receive, send)
-        elif await visit.open() and (not visit.unsafe or await visit.has_token()):
-            await visit.run()
+        await Visit(self.app, self.front, scope, receive, send).serve()

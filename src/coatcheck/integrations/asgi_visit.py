@@ -74,6 +74,19 @@ class Visit(Exchange[AsyncSessionManager]):
             websocket=scope["type"] == "websocket",
         )
 
+    async def serve(self) -> None:
+        """Answer where the application must not or cannot; else let it."""
+        if self.unsafe and (reply := self.from_elsewhere()):
+            await self.answer(reply)
+        elif self.excluded:
+            await self.app(self.scope, self.receive, self.send)
+        elif await self.open() and (not self.unsafe or await self.has_token()):
+            await self.run()
+
+    def gather(self) -> None:
+        """Before a commit: where a framework has its own ways to change a session, do what they did to it. Never
+        raises."""
+
     # -- before the application --------------------------------------------------------------------------
 
     async def open(self) -> bool:
@@ -153,6 +166,7 @@ class Visit(Exchange[AsyncSessionManager]):
         await asyncio.shield(self._commit_late(failed))
 
     async def _commit_late(self, failed: bool) -> None:
+        self.gather()
         try:
             await self.front.manager.commit(self.session, failed=failed)
         except SessionEnded:
@@ -162,6 +176,7 @@ class Visit(Exchange[AsyncSessionManager]):
 
     def _has_more(self) -> bool:
         """Whether the request changed something since its response started."""
+        self.gather()
         try:
             return not self.front.manager.engine.unchanged(self.session)
         except CoatcheckError:
@@ -176,6 +191,7 @@ class Visit(Exchange[AsyncSessionManager]):
             status = message.get("status", 101)
             self.failed = status >= 500
             session = self.session
+            self.gather()
             try:
                 result = KEEP if self.front.manager.engine.idle(session) else await self._commit()
             except Exception as error:  # noqa: BLE001 (raised by `run`: frameworks garble what is raised through send)
