@@ -81,6 +81,7 @@ MAY_IMPORT = {
     ),
     "integrations.pyramid": f"{FRONT} integrations.wsgi",
     "integrations.django": f"{FRONT} clock policy passage token",
+    "integrations.aiohttp": f"{FRONT} clock passage",
     "integrations.litestar": f"{FRONT} engine integrations.asgi integrations.gate",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
     "cli": "keyring errors health manager",

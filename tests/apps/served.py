@@ -38,6 +38,7 @@ SERVERS: dict[str, Sequence[str]] = {
     "flask": (*GUNICORN, "tests.apps.flask_app:app"),
     "quart": (*UVICORN, "tests.apps.quart_app:app"),
     "litestar": (*UVICORN, "tests.apps.litestar_app:app"),
+    "aiohttp": (PYTHON, "-m", "tests.apps.aiohttp_app"),
 }
 """How each framework's application is started; `{fd}` is the number of the listening socket."""
 
