@@ -123,6 +123,8 @@ class _Way:
         else:
             # A file learns its status, and is sent, as it is prepared; later a refusal could not be told any more.
             await response.prepare(self.request)
+            # aiohttp prepares it once more, and a file that has been sent does not bear that.
+            setattr(response, "prepare", _prepared)  # noqa: B010 (its type allows no assignment)
         if raised is not None:
             raise raised
         return response
@@ -163,6 +165,10 @@ class _Way:
         if self.opened and self.attachment and self.passage.attaches(response.status, set()):
             said = headers.get("Content-Disposition", "attachment")
             headers["Content-Disposition"] = re.sub(r"(?i)^\s*inline\b", "attachment", said)
+
+
+async def _prepared(_: web.BaseRequest) -> None:
+    """There is nothing left to do."""
 
 
 async def _find(request: web.Request, parameter: str) -> str:
