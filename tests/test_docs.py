@@ -33,7 +33,7 @@ def test_every_python_example_runs(document: Path, tmp_path: Path, monkeypatch: 
     namespace: dict[str, Any] = {"__name__": document.stem}
     for example in EXAMPLE.finditer(text):
         above = "\n" * text.count("\n", 0, example.start(1))  # so that a traceback names the document's line
-        exec(compile(above + example[1], str(document), "exec"), namespace)
+        exec(compile(above + example[1], str(document), "exec", dont_inherit=True), namespace)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)

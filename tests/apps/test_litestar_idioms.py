@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from litestar import Litestar, Request, WebSocket, get, post, websocket
+from litestar import asgi as asgi_handler
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import WebSocketDisconnect
 from litestar.middleware.session.server_side import ServerSideSessionConfig
@@ -19,6 +20,7 @@ from litestar.testing import TestClient, create_test_client
 
 from coatcheck import AsyncSessionManager, Session
 from coatcheck.errors import ConfigurationError, StoreUnavailable
+from coatcheck.integrations import asgi
 from coatcheck.integrations.litestar import (
     SessionConfig,
     manager_from,
@@ -27,6 +29,8 @@ from coatcheck.integrations.litestar import (
     requires_fresh_login,
     requires_login,
     session_from,
+    ticket_from,
+    ticket_gate,
 )
 from coatcheck.offload import Inline
 from coatcheck.stores.memory import MemoryStore
@@ -280,6 +284,36 @@ def test_a_shared_store_without_a_secret_shows_at_start_up(monkeypatch: pytest.M
     monkeypatch.delenv("COATCHECK_SECRET", raising=False)
     with pytest.raises(ConfigurationError, match="keygen"):
         Litestar([me], on_app_init=[SessionConfig(store="redis://127.0.0.1:1/0").on_app_init])
+
+
+def test_our_middleware_around_litestar_is_named() -> None:
+    """It would not see `clear_session()`: the first request says so, and nobody is left logged in unawares."""
+    sessions = config()
+    app = Litestar([me], on_app_init=[sessions.on_app_init], logging_config=None)
+    wrapped = asgi.SessionMiddleware(cast("Any", app), sessions.manager)
+    with TestClient(cast("Any", wrapped), raise_server_exceptions=False) as browser:
+        assert browser.get("/me").status_code == 500
+
+
+def test_the_gate_stands_before_an_asgi_handler_too() -> None:
+    """13: a mount; the file goes out once, and a websocket there gets nothing."""
+
+    @post("/ask")
+    async def ask(request: AnyRequest) -> str:
+        session_from(request)["seen"] = True
+        return await manager_from(request).tickets.issue("download", {}, session=session_from(request))
+
+    @asgi_handler("/files", is_mount=True, copy_scope=True, middleware=[ticket_gate()])
+    async def files(scope: Any, receive: Any, send: Any) -> None:
+        assert ticket_from(scope).claims == {}
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"the file"})
+
+    with client(config(), ask, files) as browser:
+        address = f"/files/a?ticket={browser.post('/ask').text}"
+        assert browser.head(address).status_code == 200
+        assert browser.get(address).text == "the file"
+        assert browser.get(address).status_code == 410
 
 
 # -- websockets ----------------------------------------------------------------------------------------------
