@@ -145,7 +145,16 @@ async def test_the_access_log_holds_no_ticket(caplog: pytest.LogCaptureFixture) 
         queries.append((dict(request.query), request.path_qs, request.raw_path, str(request.url.query_string)))
         return web.Response(text="the file")
 
-    async with client(shop(send)) as browser:
+    @web.middleware
+    async def looks(request: web.Request, handler: Any) -> web.StreamResponse:
+        assert request.query.keys() == request.url.query.keys()  # aiohttp remembers what it was asked
+        assert request.path_qs
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    app = shop(send)
+    app.middlewares.append(looks)
+    async with client(app) as browser:
         jwt = await ticket(browser)
         async with browser.get(URL(f"/file?a=1%2F2&ticket={jwt}", encoded=True)) as response:
             assert response.status == 200

@@ -85,7 +85,6 @@ class _Way:
 
     jwt = ""
     opened = taken = False
-    refused: Exception | None = None
 
     def __init__(self, request: web.Request, purpose: str, resume: timedelta, attachment: bool) -> None:
         self.request, self.purpose, self.resume, self.attachment = request, purpose, resume, attachment
@@ -110,14 +109,12 @@ class _Way:
         return None
 
     async def through(self, handler: Handler) -> web.StreamResponse:
-        """The handler's response, its ticket taken. Raises a refusal, also one that the handler caught."""
+        """The handler's response, its ticket taken. Raises a refusal."""
         raised: web.HTTPException | None = None
         try:
             response = await handler(self.request)
         except web.HTTPException as answer:
             response = raised = answer
-        if self.refused is not None:
-            raise self.refused
         if isinstance(response, web.Response):
             await self.take(response.status)
         else:
@@ -149,14 +146,8 @@ class _Way:
 
     async def starts(self, response: web.StreamResponse) -> None:
         """What every answer has; a success that the handler starts itself has its ticket taken here."""
-        try:
-            if response.status < 400:
-                if self.refused is not None:
-                    raise self.refused
-                await self.take(response.status)
-        except (TicketError, StoreUnavailable) as error:
-            self.refused = error
-            raise
+        if response.status < 400:
+            await self.take(response.status)
         headers = response.headers
         for name in {name for name in headers if name.lower().endswith(_REPLACED)}:
             headers.popall(name)

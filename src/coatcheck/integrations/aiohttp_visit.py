@@ -60,7 +60,7 @@ class Visit(Exchange[AsyncSessionManager]):
     """Until a response below 500 starts."""
     fault: CoatcheckError | None = None
     refused: Exception | None = None
-    """Why a response that the handler started could not go out."""
+    """Why the last response that was tried could not go out."""
 
     def __init__(self, front: Front[AsyncSessionManager], request: web.Request) -> None:
         self.request = request
@@ -151,10 +151,7 @@ class Visit(Exchange[AsyncSessionManager]):
         return self.answer(refusal(error, html=self.html)) if isinstance(error, ANSWERED) else None
 
     async def commit(self, status: int) -> None:
-        """Store what the request did, and decide what its response says of it. Raises what the commit does, and the
-        same for each response that is tried then."""
-        if self.refused is not None:
-            raise self.refused
+        """Store what the request did, and decide what its response says of it. Raises what the commit does."""
         self.failed = status >= 500
         try:
             result = KEEP if self.front.manager.engine.idle(self.session) else await self._commit()
