@@ -44,8 +44,8 @@ SERVERS: dict[str, Sequence[str]] = {
 
 
 @contextmanager
-def running(framework: str, store: str, namespace: str = "coatcheck") -> Iterator[str]:
-    """The base URL of a framework's application over that store."""
+def running(framework: str, store: str, command: Sequence[str] = ()) -> Iterator[str]:
+    """The base URL of a framework's application over that store, or of what `command` starts."""
     with TemporaryDirectory(prefix="coatcheck-app-") as folder, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -54,7 +54,7 @@ def running(framework: str, store: str, namespace: str = "coatcheck") -> Iterato
         log = Path(folder, "log")
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [part.format(fd=number) for part in SERVERS[framework]],
+                [part.format(fd=number) for part in command or SERVERS[framework]],
                 pass_fds=[number],
                 env=os.environ | settings,
                 cwd=ROOT,
