@@ -1,7 +1,5 @@
 """Sessions in aiohttp. Run python examples/aiohttp/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103
-
 from html import escape
 
 from aiohttp import web

@@ -1,7 +1,5 @@
 """Sessions in Bottle. Run python examples/bottle/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103
-
 from html import escape
 
 from bottle import Bottle, redirect, request, response, run

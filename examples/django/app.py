@@ -1,6 +1,5 @@
-"""Sign in, a counter, your devices, a download by ticket: `python examples/django/app.py`, then http://localhost:8000."""
+"""Sessions in Django. Run python examples/django/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103, S106
 import sys
 from pathlib import Path
 
@@ -35,25 +34,26 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "page.html", {"me": me, "devices": devices})
 
 
-def act(request: HttpRequest, what: str) -> HttpResponse:
+def button(request: HttpRequest, verb: str) -> HttpResponse:
     session, manager = session_from(request), manager_from(request)
-    if what == "sign-in":
-        session.login(request.POST["name"])  # after you have checked a password; django.contrib.auth works, too
-    elif what == "sign-out":
+    if verb == "login":
+        session.login(request.POST["name"])  # when you have checked the password; django.contrib.auth works, too
+    elif verb == "logout":
         session.logout()
-    elif what == "sign-out-others" and session.user_id:
+    elif verb == "others" and session.user_id:
         manager.revoke_user(session.user_id, keep=session)
-    elif what == "ask" and session.user_id:
-        return redirect(f"/download?ticket={manager.tickets.issue('download', {'file': 'a.txt'}, session=session)}")
+    elif verb == "ticket" and session.user_id:
+        ticket = manager.tickets.issue("download", {"for": session.user_id}, session=session)
+        return redirect(f"/file?ticket={ticket}")
     return redirect("/")
 
 
 @ticket_required()
-def download(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(f"This is {ticket_from(request).claims['file']}.", content_type="text/plain")
+def file(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(f"For {ticket_from(request).claims['for']}, once.", content_type="text/plain; charset=utf-8")
 
 
-urlpatterns = [path("", home), path("download", download), path("<what>", require_POST(act))]
+urlpatterns = [path("", home), path("file", file), path("<verb>", require_POST(button))]
 application = get_wsgi_application()
 if __name__ == "__main__":
     execute_from_command_line([sys.argv[0], *(sys.argv[1:] or ["runserver", "localhost:8000"])])

@@ -1,7 +1,5 @@
 """Sessions in Falcon. Run python examples/falcon/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D101, D102, D103
-
 from html import escape
 from wsgiref.simple_server import make_server
 

@@ -1,7 +1,5 @@
 """Sessions in Flask. Run python examples/flask/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103
-
 from flask import Flask, Response, redirect, render_template_string, request, session
 
 from coatcheck.integrations.flask import Coatcheck, manager_from, ticket_from, ticket_gate

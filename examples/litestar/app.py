@@ -1,7 +1,5 @@
 """Sessions in Litestar. Run python examples/litestar/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103
-
 from html import escape
 
 import uvicorn

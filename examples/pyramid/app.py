@@ -1,7 +1,5 @@
 """Sessions in Pyramid. Run python examples/pyramid/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103
-
 from html import escape
 from wsgiref.simple_server import make_server
 
@@ -20,25 +18,27 @@ PAGE = """<p>{}, visit {}</p><ul>{}</ul><form method="post"><button formaction="
 <button formaction="/others">Sign out all others</button> <button formaction="/ticket">Download</button></form>"""
 
 
-def home(session):
+def home(request):
+    session = request.session
     if session.user_id is None:
-        return SIGN_IN
+        return Response(SIGN_IN)
     session["visits"] = session.get("visits", 0) + 1
     infos = manager.sessions(session.user_id, current=session)
     devices = "".join(f"<li>{escape(str(one.client.user_agent))}{' (this one)' * one.current}" for one in infos)
-    return PAGE.format(escape(session.user_id), session["visits"], devices)
+    return Response(PAGE.format(escape(session.user_id), session["visits"], devices))
 
 
-def act(session, verb, name=""):  # where to go then
-    if verb == "login" and name:
-        session.login(name)
+def button(request):
+    session, verb, place = request.session, request.matchdict["verb"], "/"
+    if verb == "login" and request.POST.get("name"):
+        session.login(request.POST["name"])
     elif verb == "logout":
         session.logout()
     elif verb == "others" and session.user_id:
         manager.revoke_user(session.user_id, keep=session)
     elif verb == "ticket" and session.user_id:
-        return "/file?ticket=" + manager.tickets.issue("download", {"for": session.user_id}, session=session)
-    return "/"
+        place = "/file?ticket=" + manager.tickets.issue("download", {"for": session.user_id}, session=session)
+    return HTTPSeeOther(place)
 
 
 def send(environ, start_response):
@@ -46,16 +46,11 @@ def send(environ, start_response):
     return [f"For {ticket_from(environ).claims['for']}, once.".encode()]
 
 
-def button(request):
-    return HTTPSeeOther(act(request.session, request.matchdict["verb"], request.POST.get("name", "")))
-
-
 with Configurator() as config:
     config.include("coatcheck.integrations.pyramid")
     config.set_session_factory(session_factory(manager))
-    for name, path in (("home", "/"), ("file", "/file"), ("button", "/{verb}")):
-        config.add_route(name, path)
-    config.add_view(lambda request: Response(home(request.session)), route_name="home")
+    [config.add_route(*route) for route in (("home", "/"), ("file", "/file"), ("button", "/{verb}"))]
+    config.add_view(home, route_name="home")
     config.add_view(button, route_name="button", request_method="POST")
     config.add_view(wsgiapp(TicketGate(send)), route_name="file")
     app = config.make_wsgi_app()

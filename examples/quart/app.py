@@ -1,7 +1,5 @@
 """Sessions in Quart. Run python examples/quart/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103
-
 from quart import Quart, Response, redirect, render_template_string, request, session
 
 from coatcheck.integrations.quart import Coatcheck, manager_from, ticket_from

@@ -1,7 +1,5 @@
 """Sessions in plain WSGI. Run python examples/wsgi/app.py, then open http://localhost:8000 ."""
 
-# ruff: noqa: D103
-
 from html import escape
 from urllib.parse import parse_qs
 from wsgiref.simple_server import make_server

@@ -319,7 +319,7 @@ class Session(Fields):
                 "looks like a login. Such a session can't be listed or revoked by its user and keeps its secret: "
                 f"call session.login(user_id), or set user_field={key!r}"
             )
-        elif key in ATTRIBUTES and key != self._around.user_field:  # `user_id` says the same then
+        elif key in ATTRIBUTES and self._around.user_field != key:  # `user_id` says the same then
             advice = "has the name of an attribute of Session, which is what a template would show. Rename it"
         else:
             return
