@@ -158,18 +158,18 @@ class Claims(Scenarios):
             old = credential(kit, user)
 
             async def check(outcome: Outcome) -> None:
-                first, second, revoked = outcome.results
-                live = {info.handle for info in await manager.sessions(user)}
+                shown, revoked = outcome.results
                 again = await show(kit, old)
-                assert live == ({again[:22]} if again else set())
-                assert not live & revoked
-                assert {first, second} <= {again, None} or not again
-                if not again:
+                assert [info.handle for info in await manager.sessions(user)] == ([again[:22]] if again else [])
+                assert shown in (again, None) or not again
+                # The one that is left was not in the list: its exchange came after it.
+                assert not again or again[:22] not in revoked
+                if revoked:
                     dead.append(old)
 
-            return [arrives(plans, old), arrives(plans, old), revoke_listed(user)], check
+            return [arrives(plans, old), revoke_listed(user)], check
 
-        assert await every_order(kit, prepare) >= 20
+        assert await every_order(kit, prepare) >= 10
         await forgotten(kit)
         assert dead
         assert [await show(kit, old) for old in dead] == [None] * len(dead)
@@ -281,8 +281,9 @@ class Claims(Scenarios):
     async def test_somebodys_own_lifetimes_come_along(self, kit: Kit) -> None:
         """`set_expiry(300)` on a shared machine still ends it, and so does a date."""
         manager = kit.manager()
-        for changes in ({"idle": 300.0}, {"ends_at": kit.clock() + 300}):
-            token = await show(kit, credential(kit, **changes))
+        for name in ("idle", "ends_at"):
+            seconds = 300.0 if name == "idle" else kit.clock() + 300
+            token = await show(kit, credential(kit, **{name: seconds}))
             kit.clock.advance(299)
             assert await kit.lives(manager, token or "")
             kit.clock.advance(2)
