@@ -26,8 +26,15 @@ SOURCE = Source(until=datetime(2030, 1, 20, tzinfo=UTC), user="user")
 
 def credential(kit: Kit, user: str | None = "ada", **changes: Any) -> Old:
     """A new one, a minute old, good for 20 days, that somebody may have a copy of."""
-    known = {"issued_at": kit.clock() - 60, "expires_at": kit.clock() + 20 * DAY, "data": {"cart": [1]}, "proof": b"p"}
-    return Old(**{"identity": b"%d" % next(NUMBERS), "user_id": user} | known | changes)
+    known: dict[str, Any] = {
+        "identity": b"%d" % next(NUMBERS),
+        "proof": b"p",
+        "user_id": user,
+        "issued_at": kit.clock() - 60,
+        "expires_at": kit.clock() + 20 * DAY,
+        "data": {"cart": [1]},
+    }
+    return Old(**known | changes)
 
 
 def arrives(plans: Any, old: Old, work: Callable[[Session], object] = len, token: str | None = None) -> Any:
@@ -283,7 +290,7 @@ class Claims(Scenarios):
         manager = kit.manager()
         for name in ("idle", "ends_at"):
             seconds = 300.0 if name == "idle" else kit.clock() + 300
-            token = await show(kit, credential(kit, **{name: seconds}))
+            token = await show(kit, credential(kit, None, **{name: seconds}))
             kit.clock.advance(299)
             assert await kit.lives(manager, token or "")
             kit.clock.advance(2)

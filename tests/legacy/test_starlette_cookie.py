@@ -35,9 +35,7 @@ def old_cookie(fields: dict[str, Any], key: str = OLD_KEY, **settings: Any) -> s
         request.session.update(fields)
         return PlainTextResponse("ok")
 
-    app = Starlette(
-        routes=[Route("/", write)], middleware=[Middleware(SessionMiddleware, secret_key=key, **settings)]
-    )
+    app = Starlette(routes=[Route("/", write)], middleware=[Middleware(SessionMiddleware, secret_key=key, **settings)])
 
     async def send() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://app.example") as client:
@@ -238,7 +236,7 @@ def test_a_websocket_moves_too() -> None:
         await websocket.send_text(str(session_from(websocket).user_id))
         await websocket.close()
 
-    settings = {"store": "memory://", "namespace": "old-sockets", "legacy": [StarletteCookie(OLD_KEY, until=soon())]}
+    settings: dict[str, Any] = {"store": "memory://", "namespace": "old-sockets", "legacy": [StarletteCookie(OLD_KEY, until=soon())]}
     app = Starlette(routes=[WebSocketRoute("/", socket)], middleware=[Middleware(Ours, **settings)])
     with (
         TestClient(app) as client,

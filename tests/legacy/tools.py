@@ -72,15 +72,15 @@ class New:
         self.events: list[Event] = []
         self.manager.subscribe(self.events.append)
         self.calls: list[str] = []
-        self.manager.store = _Noted(self.manager.store, self.calls)  # type: ignore[assignment]
+        self.manager.store = _Noted(self.manager.store, self.calls)
         middleware = Middleware(SessionMiddleware, self.manager, legacy=sources, **options or {})
         self.app = Starlette(routes=ROUTES, middleware=[middleware])
 
     def ask(self, path: str = "/me", method: str = "GET", cookie: str = "", **headers: str) -> httpx.Response:
         """One request, with this Cookie header."""
-        sent = {name.replace("_", "-"): value.encode("latin-1") for name, value in headers.items()}
+        sent = {name.replace("_", "-").encode(): value.encode("latin-1") for name, value in headers.items()}
         if cookie:
-            sent["cookie"] = cookie.encode("latin-1")
+            sent[b"cookie"] = cookie.encode("latin-1")
 
         async def send() -> httpx.Response:
             transport = httpx.ASGITransport(self.app)
@@ -107,7 +107,9 @@ class _Noted:
 def lines(response: Any) -> list[str]:
     """The Set-Cookie headers of a response, httpx's or Flask's."""
     headers = response.headers
-    return list(headers.get_list("set-cookie") if hasattr(headers, "get_list") else headers.getlist("Set-Cookie"))
+    several = getattr(headers, "get_list", None) or getattr(headers, "getlist", None) or headers.getall
+    found = several("Set-Cookie")
+    return [line.strip() for line in found]
 
 
 def given(response: Any, name: str = OURS) -> str:

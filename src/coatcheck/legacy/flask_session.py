@@ -61,8 +61,12 @@ class FlaskSessionRedis(OfFlask):
             raise ConfigurationError("FlaskSessionRedis: SESSION_USE_SIGNER needs the old application's SECRET_KEY")
         if isinstance(self._given, str):
             driver = needed("redis", '"coatcheck[redis]"')
-            waits = {"socket_timeout": _TIMEOUT, "socket_connect_timeout": _TIMEOUT}
-            self._client = driver.Redis.from_url(self._given, **waits)
+            # Once more after a dropped connection, and not after a timeout: the request would wait again.
+            pause = needed("redis.backoff", "redis").NoBackoff()
+            once = needed("redis.retry", "redis").Retry(pause, 1, supported_errors=(driver.ConnectionError,))
+            self._client = driver.Redis.from_url(
+                self._given, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=once
+            )
         else:
             self._client = self._given
 

@@ -24,8 +24,8 @@ MAX_HEADER = 65_536
 """Bytes of a Cookie header that are looked at; servers limit it far below."""
 LONGEST = 16_384
 """Characters of an old credential; browsers keep no cookie above 4096."""
-_MAX_SAME = 8
-"""Cookies of one name."""
+_MAX_SAME = 4
+"""Cookies of one name: each may be a question to the old store."""
 
 Who = str | Callable[[Mapping[str, Any]], object]
 """Where the user's id lies in the old data: a field's name, or a callable on all of it. None, False and "": nobody."""
