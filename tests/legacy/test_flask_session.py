@@ -122,7 +122,14 @@ def test_hostile_values_and_names_are_nobody(client: redis.Redis) -> None:
         client.set(f"session:{sid}", value, ex=LIFE)
         assert browser(site, session=sid).get("/me").text == "nobody"
     client.set(f"session:{sid}", msgspec.msgpack.encode({"_user_id": "ada"}))
-    assert browser(site, session=sid).get("/me").text == "nobody", "it has no time to live"
+    short = moved(client, PERMANENT_SESSION_LIFETIME=timedelta(days=1))
+    assert browser(short, session=sid).get("/me").text == "nobody", "it has no time to live"
+    client.expire(f"session:{sid}", 80_000)
+    assert browser(short, session=sid).get("/me").text == "ada"
+    bare = moved(client, SESSION_KEY_PREFIX="")
+    for name in ("secrets", "another:secret:of:an:application"):
+        client.set(name, msgspec.msgpack.encode({"_user_id": "ada"}), ex=LIFE)
+        assert browser(bare, session=name).get("/me").text == "nobody"
     for name in ("../secrets", "*", "b" * 15, "b" * 201, "\x00" * 43):
         assert browser(site, session=name).get("/me").text == "nobody"
 

@@ -21,7 +21,7 @@ from coatcheck import Policy
 from coatcheck.errors import ConfigurationError
 from coatcheck.integrations.starlette import SessionMiddleware as Ours
 from coatcheck.integrations.starlette import session_from
-from coatcheck.legacy import StarletteCookie
+from coatcheck.legacy import Source, StarletteCookie
 from coatcheck.testing import FakeClock
 from tests.legacy.tools import ELSEWHERE, OURS, New, deletes, given, lines, other_spelling, soon
 
@@ -261,3 +261,27 @@ def test_a_period_that_is_over_is_said_at_the_start(caplog: pytest.LogCaptureFix
     """So that the old key does not stay in the settings for ever."""
     New(StarletteCookie(OLD_KEY, until=datetime(2020, 1, 1, tzinfo=UTC))).ask()
     assert any("its period is over" in message for message in caplog.messages)
+
+
+def test_nothing_is_read_after_the_period() -> None:
+    """Though the cookie would be good for another week: the end that was stated is one."""
+    cookie, clock = old_cookie(ADA), FakeClock(datetime.now(UTC))
+    new = New(StarletteCookie(OLD_KEY, until=soon()), clock=clock)
+    clock.advance(timedelta(days=7, minutes=1))
+    assert new.ask(cookie=cookie).json()["user"] is None
+    assert new.calls == []
+
+
+def test_a_token_of_ours_is_shown_to_no_old_store() -> None:
+    """Under one name both are looked at; ours, live or dead, is a credential that nobody else is to log."""
+    asked: list[str] = []
+
+    class Noted(Source):
+        def find(self, text: str, now: float) -> None:
+            asked.append(text)
+
+    new = New(Noted(until=soon(), user="user", cookie=OURS), StarletteCookie(OLD_KEY, until=soon()))
+    token = given(new.ask(cookie=old_cookie({"cart": [1]})))
+    new.ask(cookie=f"{OURS}={token}")
+    new.ask(cookie=f"{OURS}={token}; {OURS}=theirs")
+    assert asked == ["theirs"]

@@ -59,7 +59,7 @@ class FlaskSessionRedis(OfFlask):
         needed("msgspec", "msgspec")
         if self._signs and not self._keys:
             raise ConfigurationError("FlaskSessionRedis: SESSION_USE_SIGNER needs the old application's SECRET_KEY")
-        if isinstance(self._given, str):
+        if self._client is None and isinstance(self._given, str):
             driver = needed("redis", '"coatcheck[redis]"')
             # Once more after a dropped connection, and not after a timeout: the request would wait again.
             pause = needed("redis.backoff", "redis").NoBackoff()
@@ -67,7 +67,7 @@ class FlaskSessionRedis(OfFlask):
             self._client = driver.Redis.from_url(
                 self._given, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT, retry=once
             )
-        else:
+        elif self._client is None:
             self._client = self._given
 
     def find(self, text: str, now: float) -> Old | None:
