@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,13 +18,13 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket
 
-from coatcheck import Policy
+from coatcheck import AsyncSessionManager, Policy
 from coatcheck.errors import ConfigurationError
 from coatcheck.integrations.starlette import SessionMiddleware as Ours
 from coatcheck.integrations.starlette import session_from
 from coatcheck.legacy import Source, StarletteCookie
 from coatcheck.testing import FakeClock
-from tests.legacy.tools import ELSEWHERE, OURS, New, deletes, given, lines, other_spelling, soon
+from tests.legacy.tools import ELSEWHERE, OURS, ROUTES, New, deletes, given, lines, other_spelling, soon
 
 OLD_KEY = "the old application's key"
 
@@ -236,7 +237,11 @@ def test_a_websocket_moves_too() -> None:
         await websocket.send_text(str(session_from(websocket).user_id))
         await websocket.close()
 
-    settings: dict[str, Any] = {"store": "memory://", "namespace": "old-sockets", "legacy": [StarletteCookie(OLD_KEY, until=soon())]}
+    settings: dict[str, Any] = {
+        "store": "memory://",
+        "namespace": "old-sockets",
+        "legacy": [StarletteCookie(OLD_KEY, until=soon())],
+    }
     app = Starlette(routes=[WebSocketRoute("/", socket)], middleware=[Middleware(Ours, **settings)])
     with (
         TestClient(app) as client,
@@ -285,3 +290,32 @@ def test_a_token_of_ours_is_shown_to_no_old_store() -> None:
     new.ask(cookie=f"{OURS}={token}")
     new.ask(cookie=f"{OURS}={token}; {OURS}=theirs")
     assert asked == ["theirs"]
+
+
+def test_ten_requests_at_once_get_one_session(tmp_path: Path) -> None:
+    """Over a store on threads, where they do overlap."""
+    manager = AsyncSessionManager(f"sqlite:///{tmp_path}/sessions.db")
+    middleware = Middleware(Ours, manager, legacy=[StarletteCookie(OLD_KEY, until=soon())])
+    app, cookie = Starlette(routes=ROUTES, middleware=[middleware]), old_cookie(ADA)
+
+    async def run() -> tuple[set[str], int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://app.example") as client:
+            asked = [client.get("/me", headers={"cookie": cookie}) for _ in range(10)]
+            answers = await asyncio.gather(*asked)
+        assert [answer.json()["user"] for answer in answers] == ["ada"] * 10
+        sessions = await manager.sessions("ada")
+        await manager.aclose()
+        return {given(answer) for answer in answers}, len(sessions)
+
+    tokens, sessions = asyncio.run(run())
+    assert (len(tokens), sessions) == (1, 1)
+
+
+def test_a_token_that_is_a_jwt_serves_as_well() -> None:
+    """`token_format="jwt"`: another spelling of the same reference."""
+    new, cookie = New(StarletteCookie(OLD_KEY, until=soon()), token_format="jwt"), old_cookie(ADA)
+    first = new.ask(cookie=cookie)
+    assert given(first).count(".") == 2
+    assert given(first) == given(new.ask(cookie=cookie))
+    assert new.ask(cookie=f"{OURS}={given(first)}").json()["user"] == "ada"
+    assert len(new.sessions("ada")) == 1

@@ -1,4 +1,4 @@
-"""Sessions that Flask-Session (0.6 and newer) keeps in Redis. What older versions wrote is pickle, and not read."""
+"""Sessions that Flask-Session (0.7 and newer) keeps in Redis. What older versions wrote is pickle, and not read."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TIMEOUT = 2.0
 class FlaskSessionRedis(OfFlask):
     """`redis` is the old client, or a URL; `prefix` is `SESSION_KEY_PREFIX`, `lifetime` is
     `PERMANENT_SESSION_LIFETIME`. `secret_key` only for `SESSION_USE_SIGNER`. Never unpickles: what Flask-Session
-    before 0.6 wrote, or 0.8 has not rewritten, is left alone, and said once in the log."""
+    before 0.7 wrote, or 0.8 has not rewritten, is left alone, and said once in the log."""
 
     kind = "flask-session redis"
     blocking = True
