@@ -76,7 +76,7 @@ def test_in_litestar() -> None:
         return str(litestar_session_from(request).user_id)
 
     manager = AsyncSessionManager("memory://", namespace="legacy-litestar")
-    app = Litestar([me], on_app_init=[SessionConfig(manager, legacy=[source()]).on_app_init])
+    app = Litestar([me], on_app_init=[SessionConfig(manager, legacy=[source()]).on_app_init], logging_config=None)
     assert asgi(app) == ["ada", "ada"]
     assert len(asyncio.run(manager.sessions("ada"))) == 1
 
