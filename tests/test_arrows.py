@@ -20,7 +20,7 @@ CONTRACT = "errors clock codec policy record change gate store"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
-    "errors info session html events cookies csrf tickets replies manager exchange "
+    "errors info session html events cookies csrf tickets replies manager exchange arrival legacy.source "
     "engine.Commit engine.KEEP engine.DROP"
 )
 """What an integration is made of."""
@@ -63,7 +63,12 @@ MAY_IMPORT = {
     "manager": (
         "errors clock keyring token jwt_token policy store info session events engine directory tickets cookies connect"
     ),
-    "exchange": "errors hosts info session events csrf replies manager engine.Commit engine.KEEP engine.DROP",
+    # What other libraries' sessions were. A middleware's settings know of sources, and its drivers exchange.
+    "legacy": "errors token codec record change gate store session events engine",
+    "exchange": (
+        "errors hosts info session events csrf replies manager legacy.source engine.Commit engine.KEEP engine.DROP"
+    ),
+    "arrival": "session manager legacy exchange",
     "passage": "errors replies tickets",
     # Siblings: none of them imports another.
     "offload": CONTRACT,

@@ -276,6 +276,13 @@ class Engine(Loading):
             return self._told(record, self._tokens.resign(self._keyring(), text))
         return KEEP
 
+    def retold(self, subject: Session) -> Commit:
+        """What tells a client the token that its session was loaded with, where it does not hold that yet."""
+        record, shown, text = subject._record, subject._shown, subject._token
+        if record is None or not (shown and text) or shown.step != record.secrets[0].step:
+            return KEEP
+        return self._told(record, text)
+
     def _not_written(self, subject: Session, record: Record, value: Ended | None) -> Commit:
         # Else a stream's next commit would store the ended session's data anew.
         subject._leave()

@@ -16,6 +16,7 @@ logger = logging.getLogger("coatcheck")
 EventName = Literal[
     "created",
     "authenticated",
+    "exchanged",
     "rotated",
     "ended",
     "login_refused",

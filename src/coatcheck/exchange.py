@@ -24,6 +24,7 @@ from .errors import (
 from .events import logger
 from .hosts import serves_plain_http
 from .info import Client, ClientSource
+from .legacy.source import Source
 from .manager import AsyncSessionManager, SessionManager
 from .replies import Reply, forbidden, refusal, too_late
 from .session import Session
@@ -88,6 +89,7 @@ class Front(Generic[M]):
         exclude: Iterable[str] = (),
         public_paths: Iterable[str] = (),
         header: str | None = None,
+        legacy: Iterable[Source] = (),
     ) -> None:
         if csrf not in _MODES:
             raise ConfigurationError(f"csrf={csrf!r}: one of {', '.join(_MODES)}")
@@ -98,6 +100,7 @@ class Front(Generic[M]):
         self.exempt = frozenset(exempt)
         self.exclude = Paths(exclude, "exclude")
         self.public = Paths(public_paths, "public_paths")
+        self.legacy = _checked(legacy, manager)
         self.header = header.lower().encode("ascii") if header else None
         # Where a header may carry the token, a response to none differs from the response to one, too.
         name = (header or "").lower()
@@ -107,6 +110,25 @@ class Front(Generic[M]):
         self.warned = False
 
 
+def _checked(legacy: Iterable[Source], manager: SessionManager | AsyncSessionManager) -> tuple[Source, ...]:
+    """Sources of old sessions. Raises `ConfigurationError` for what is none, or reads for too long."""
+    sources = (legacy,) if isinstance(legacy, Source) else tuple(legacy)
+    absolute = manager.policy.absolute_timeout
+    for source in sources:
+        if not isinstance(source, Source):
+            raise ConfigurationError(f"legacy: sources such as StarletteCookie(...), not a {type(source).__name__}")
+        left = source.until - manager.engine.now()
+        if left > absolute.total_seconds():
+            raise ConfigurationError(
+                f"{source!r}: until= lies further ahead than Policy(absolute_timeout) of {absolute}, for which "
+                "revoke_user bars old sessions. Bring it nearer, or lengthen the other"
+            )
+        if left <= 0:
+            logger.warning("%r: its period is over, nothing is read any more. Take it out of legacy=", source)
+        source.check()
+    return sources
+
+
 CACHE_RULES = ("cache-control", "surrogate-control")
 """How the names of headers end that tell a cache to keep a response: `CDN-Cache-Control` counts for more than
 `Cache-Control` there (RFC 9213)."""
@@ -114,6 +136,11 @@ CACHE_RULES = ("cache-control", "surrogate-control")
 
 class Exchange(Generic[M]):
     """One request. `headers` have lower-case names; one that came more than once is joined."""
+
+    moved: str | None = None
+    """The token of the session that an old credential stands for, which the client does not hold yet."""
+    moved_by_header = False
+    """That credential came in a header which no browser sends by itself."""
 
     def __init__(
         self,
@@ -197,7 +224,7 @@ class Exchange(Generic[M]):
     def asks_token(self, session: Session) -> bool:
         """Whether this request has to show the session's form token."""
         front = self.front
-        if not self.unsafe or front.csrf != "token" or self.websocket or self.by_header:
+        if not self.unsafe or front.csrf != "token" or self.websocket or self.by_header or self.moved_by_header:
             return False
         return session.user_id is not None and self.path not in front.exempt
 
@@ -249,6 +276,8 @@ class Exchange(Generic[M]):
         """What a response of that status says of the commit."""
         front = self.front
         engine = front.manager.engine
+        if self.moved is not None and result.action == "keep" and status < 500:
+            result = engine.retold(session)
         if result is KEEP and engine.shows_end(session) and self._is_navigation() and not 300 <= status < 400:
             result = DROP
         engine.response_started(session)
@@ -261,7 +290,16 @@ class Exchange(Generic[M]):
             return Told(looked.vary, ((looked.vary or "", result.token or ""),), True)
         if result.action == "set":
             self._watch_plain_http()
-        return Told(looked.vary, (("set-cookie", front.manager.cookie.set_cookie(result, self.secure) or ""),), True)
+        line: str = front.manager.cookie.set_cookie(result, self.secure) or ""
+        return Told(looked.vary, (("set-cookie", line), *self._old_cookies(line.partition("=")[0])), True)
+
+    def _old_cookies(self, own: str) -> list[tuple[str, str]]:
+        """What deletes the old cookies that came with this request: each is a second credential."""
+        return [
+            ("set-cookie", source.deletion())
+            for source in self.front.legacy
+            if source.cookie not in (None, own) and source.shown(self.headers, self.path)
+        ]
 
     def _watch_plain_http(self) -> None:
         """Say once that the cookie is not Secure, or why logins do not last where a browser will refuse it."""

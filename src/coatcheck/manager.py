@@ -151,6 +151,10 @@ class SessionManager(_Manager[Store]):
             value: T = done.value
             return value
 
+    def carry_out(self, plan: Plan[T]) -> T:
+        """Carry out a plan over this manager's store: what an integration adds to the verbs below."""
+        return self._drive(plan)
+
     def load(
         self, token: str | None, client: ClientSource = None, *, began: float | None = None, held: float = 0.0
     ) -> Session:
@@ -272,6 +276,10 @@ class AsyncSessionManager(_Manager[AsyncStore]):
         except StopIteration as done:
             value: T = done.value
             return value
+
+    async def carry_out(self, plan: Plan[T]) -> T:
+        """As `SessionManager.carry_out`."""
+        return await self._drive(plan)
 
     async def load(
         self, token: str | None, client: ClientSource = None, *, began: float | None = None, held: float = 0.0

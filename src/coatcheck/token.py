@@ -70,6 +70,16 @@ def new_secret(step: int) -> str:
     return _b64(step.to_bytes(2, "big") + secrets.token_bytes(20))
 
 
+def made_handle(material: bytes) -> str:
+    """The handle that these bytes stand for, 16 of them at least: the same each time."""
+    return _b64(material[:16])
+
+
+def made_secret(material: bytes) -> str:
+    """The secret of step 0 that these bytes stand for, 20 of them at least: the same each time."""
+    return _b64(bytes(2) + material[:20])
+
+
 def hash_secret(secret: str) -> str:
     """SHA-256 of the secret's text, in base64: what the store keeps. 160 random bits need no salt."""
     return b2a_base64(sha256(secret.encode("ascii")).digest(), newline=False).decode("ascii")

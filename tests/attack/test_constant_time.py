@@ -63,6 +63,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "path in self._exact",
             "path.startswith(self._prefixes)",
             "self.path not in front.exempt",
+            "source.cookie not in (None, own)",
         ],
         "connect": ["own != namespace", "scheme not in SCHEMES"],
     },
@@ -124,7 +125,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
 MODULES = [
     *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring", "rotation"),
     *("change", "record", "loading", "engine", "session", "directory", "connect", "info", "integrations.gate"),
-    *("exchange", "passage"),
+    *("exchange", "passage", "arrival", "legacy.claim", "legacy.signed"),
     *("stores.memory", "stores.sqlite_store", "stores.sqlite_async", "stores.sqlite_rows"),
     *("stores.redis.plans", "stores.redis.values"),
     *("stores.redis.steps", "stores.redis.blocking", "stores.redis.asynchronous"),

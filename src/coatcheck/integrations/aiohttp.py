@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..exchange import Front, Mode
+from ..legacy.source import Source
 from ..manager import AsyncSessionManager
 from ..session import Session
 from .aiohttp_gate import ticket_from as ticket_from
@@ -52,6 +53,7 @@ def setup(
     exclude: Iterable[str] = (),
     public_paths: Iterable[str] = (),
     header: str | None = None,
+    legacy: Iterable[Source] = (),
     **manager_settings: Any,
 ) -> AsyncSessionManager:
     """Give every request and websocket of an application, and of those in it, its session. Returns the manager.
@@ -80,6 +82,7 @@ def setup(
         exclude=exclude,
         public_paths=public_paths,
         header=header,
+        legacy=legacy,
     )
 
     @web.middleware

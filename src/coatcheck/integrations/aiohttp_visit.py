@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
+from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
 from ..engine import KEEP, Commit
 from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
@@ -81,6 +82,8 @@ class Visit(Exchange[AsyncSessionManager]):
         """Load the session; the answer to a request that the handler must not see."""
         try:
             self.session = await self.front.manager.load(self.token(), self.client, held=self.held)
+            if self.front.legacy:
+                self.session = await aarrive(self, self.session)
         except (StoreUnavailable, ConfigurationError) as error:
             if reply := self.down(error):
                 return reply

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..exchange import Front, Mode
+from ..legacy.source import Source
 from ..manager import AsyncSessionManager
 from ..session import Session
 from .asgi_visit import App, Receive, Scope, Send, Visit
@@ -66,6 +67,7 @@ class SessionMiddleware:
     * `exclude`: paths without a session; an exact path, or a prefix that ends with "/".
     * `public_paths`: likewise, served anonymously while the store is down, in place of a 503.
     * `header`: "X-Session": a client that sends this header (empty at first) gets its token there, no cookie.
+    * `legacy`: sources of old sessions (`coatcheck.legacy`), exchanged at the next request.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class SessionMiddleware:
         exclude: Iterable[str] = (),
         public_paths: Iterable[str] = (),
         header: str | None = None,
+        legacy: Iterable[Source] = (),
         **manager_settings: Any,
     ) -> None:
         if manager is not None and manager_settings:
@@ -97,6 +100,7 @@ class SessionMiddleware:
             exclude=exclude,
             public_paths=public_paths,
             header=header,
+            legacy=legacy,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
 from ..engine import KEEP, Commit
 from ..errors import (
@@ -94,6 +95,8 @@ class Visit(Exchange[AsyncSessionManager]):
         manager = self.front.manager
         try:
             self.session = await manager.load(self.token(), self.client, held=self.held)
+            if self.front.legacy:
+                self.session = await aarrive(self, self.session)
         except (StoreUnavailable, ConfigurationError) as error:
             if reply := self.down(error):
                 await self.answer(reply)

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from ..errors import ConfigurationError
+from ..legacy.source import Source
 from ..manager import AsyncSessionManager, SessionManager
 from ..policy import Policy
 from .flask_cookie import cookie_from
@@ -25,7 +26,7 @@ MANAGER = frozenset(
     {"store", "secret", "policy", "cookie", "namespace", "user_field", "token_format", "near_cache", "record_client"}
     | {"clock", "cookie_secure"}
 )
-FRONT = frozenset({"csrf", "trusted_origins", "csrf_exempt", "exclude", "public_paths", "header"})
+FRONT = frozenset({"csrf", "trusted_origins", "csrf_exempt", "exclude", "public_paths", "header", "legacy"})
 
 ENOUGH = 32
 """Bytes from which a secret is taken as it is: the least that a keyring accepts."""
@@ -59,6 +60,9 @@ def set_up(
         known = ", ".join(sorted(MANAGER | FRONT))
         raise ConfigurationError(f"{PREFIX}{unknown[0].upper()}: there is no such setting. Known: {known}")
     front = {name: settings.pop(name) for name in FRONT & settings.keys()}
+    if legacy := front.get("legacy"):
+        sources = [legacy] if isinstance(legacy, Source) else legacy
+        front["legacy"] = [source.bound(app.config) if isinstance(source, Source) else source for source in sources]
     settings = {name: value for name, value in settings.items() if value is not None}
     policy_given = manager is not None or "policy" in settings
     if manager is None:

@@ -9,6 +9,7 @@ from typing import IO, Any
 from flask import Response, current_app
 from werkzeug.wsgi import get_input_stream
 
+from ..arrival import arrive
 from ..csrf import SCAN_LIMIT, TokenScanner
 from ..engine import KEEP, Commit
 from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
@@ -56,6 +57,8 @@ class Visit(Exchange[SessionManager]):
         elif not self.excluded:
             try:
                 self.session = self.front.manager.load(self.token(), self.client, held=self.held)
+                if self.front.legacy:
+                    self.session = arrive(self, self.session)
             except (StoreUnavailable, ConfigurationError) as error:
                 self.refuse(error)
 

@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 
 from ..errors import ConfigurationError
 from ..exchange import ANSWERED, Front, Mode
+from ..legacy.source import Source
 from ..manager import AsyncSessionManager
 from ..replies import refusal
 from ..session import Session
@@ -69,7 +70,7 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
     * `manager`: an `AsyncSessionManager`; without one, `manager_settings` make it (`store=...`, ...).
     * `exclude`, `exclude_opt_key`, `scopes`: as with Litestar's own: patterns, a key in a handler's `opt`, and which
       of "http" and "websocket". What other sites may not do they may not do there either.
-    * `csrf`, `trusted_origins`, `csrf_exempt`, `public_paths`, `header`: as in `asgi.SessionMiddleware`.
+    * `csrf`, `trusted_origins`, `csrf_exempt`, `public_paths`, `header`, `legacy`: as in `asgi.SessionMiddleware`.
     """
 
     _backend_class: type[SessionBackend]
@@ -86,6 +87,7 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
         csrf_exempt: Iterable[str] = (),
         public_paths: Iterable[str] = (),
         header: str | None = None,
+        legacy: Iterable[Source] = (),
         **manager_settings: Any,
     ) -> None:
         if manager is not None and manager_settings:
@@ -103,6 +105,7 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
             csrf_exempt=csrf_exempt,
             public_paths=public_paths,
             header=header,
+            legacy=legacy,
         )
         self.exclude = exclude
         patterns = [exclude] if isinstance(exclude, str) else exclude or []

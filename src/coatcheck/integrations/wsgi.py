@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from ..exchange import Front, Mode
+from ..legacy.source import Source
 from ..manager import SessionManager
 from ..session import Session
 from .wsgi_response import App, Environ, StartResponse, answer
@@ -61,6 +62,7 @@ class SessionMiddleware:
     * `exclude`: paths without a session; an exact path, or a prefix that ends with "/".
     * `public_paths`: likewise, served anonymously while the store is down, in place of a 503.
     * `header`: "X-Session": a client that sends this header (empty at first) gets its token there, no cookie.
+    * `legacy`: sources of old sessions (`coatcheck.legacy`), exchanged at the next request.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class SessionMiddleware:
         exclude: Iterable[str] = (),
         public_paths: Iterable[str] = (),
         header: str | None = None,
+        legacy: Iterable[Source] = (),
         **manager_settings: Any,
     ) -> None:
         if manager is not None and manager_settings:
@@ -91,6 +94,7 @@ class SessionMiddleware:
             exclude=exclude,
             public_paths=public_paths,
             header=header,
+            legacy=legacy,
         )
 
     def __call__(self, environ: Environ, start_response: StartResponse, /) -> Iterable[bytes]:

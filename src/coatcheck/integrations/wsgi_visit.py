@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..arrival import arrive
 from ..csrf import TokenScanner
 from ..engine import KEEP, Commit
 from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
@@ -42,6 +43,8 @@ class Visit(Exchange[SessionManager], Response):
         """Load the session; the answer where the store is down."""
         try:
             self.session = self.front.manager.load(self.token(), self.client, held=self.held)
+            if self.front.legacy:
+                self.session = arrive(self, self.session)
         except (StoreUnavailable, ConfigurationError) as error:
             if reply := self.down(error):
                 return reply

@@ -97,7 +97,7 @@ def _values() -> Iterator[CheckMessage]:
     except ConfigurationError as error:
         yield Error(f"The settings of Coatcheck contradict themselves: {error}", id="coatcheck.E005")
         return
-    unused = [name for name in UNUSED if settings.is_overridden(name)]
+    unused = [name for name in UNUSED if settings.is_overridden(name) and not given.get("legacy")]
     for key, names in (("policy", OF_POLICY), ("cookie", OF_COOKIE)):
         unused += [name for name in names if key in given and settings.is_overridden(name)]
     for name in unused:

@@ -35,7 +35,7 @@ USER_FIELD = "_auth_user_id"
 """Where `django.contrib.auth` keeps who is logged in."""
 
 OF_MANAGER = frozenset({"store", "secret", "policy", "cookie", "namespace", "token_format", "record_client", "clock"})
-OF_FRONT = frozenset({"csrf", "trusted_origins", "csrf_exempt", "exclude", "public_paths", "header"})
+OF_FRONT = frozenset({"csrf", "trusted_origins", "csrf_exempt", "exclude", "public_paths", "header", "legacy"})
 OF_DJANGO = frozenset({"async_store", "login_backend"})
 
 _made: dict[str, Any] = {}

@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
 
+from ...arrival import aarrive, arrive
 from ...engine import KEEP
 from ...errors import CoatcheckError, ConfigurationError, ReauthenticationRequired, SessionEnded, StoreUnavailable
 from ...events import logger
@@ -102,7 +103,10 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         if not visit.excluded:
             try:
                 token = visit.token()
-                visit.open(request, await self.manager.load(token, visit.client, held=visit.held), token)
+                core = await self.manager.load(token, visit.client, held=visit.held)
+                if self.front.legacy:
+                    core = await aarrive(visit, core)
+                visit.open(request, core, token)
             except (StoreUnavailable, ConfigurationError) as error:
                 if (reply := visit.without_store(request, error)) is not None:
                     return reply
@@ -129,7 +133,10 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
             return None
         try:
             token = visit.token()
-            visit.open(request, self.manager.load(token, visit.client, held=visit.held), token)
+            core = self.manager.load(token, visit.client, held=visit.held)
+            if self.front.legacy:
+                core = arrive(visit, core)
+            visit.open(request, core, token)
         except (StoreUnavailable, ConfigurationError) as error:
             return visit.without_store(request, error)
         return None

@@ -10,7 +10,9 @@ import pytest
 from ...change import Change
 from ...errors import SessionEnded, StoreUnavailable
 from ...policy import Policy
+from ...record import Record, Secret
 from ...session import Session
+from ...token import new_handle
 from ..kit import Kit, Scenarios
 
 
@@ -203,6 +205,30 @@ class Ending(Scenarios):
         assert await manager.sessions("ada") == []
         assert await manager.revoke_all() == 1
         assert not await kit.lives(manager, new)
+
+    async def test_revoke_all_leaves_what_was_made_after_its_instant(self, kit: Kit) -> None:
+        """2: also a record from far ahead, as a claim on an old session is: ended, it would be forgotten a day later,
+        and the old session would be exchanged once more."""
+        manager, now = kit.manager(), kit.clock()
+        claim = Record(
+            handle=new_handle(None),
+            user_id=None,
+            created_at=9_999_999_999.0,
+            authenticated_at=None,
+            last_seen_at=now,
+            idle=None,
+            expires_at=now + 20 * 86_400,
+            remember=False,
+            secrets=(Secret(0, "x" * 43, now),),
+            settled=0,
+            fields='{"exchanged":"somebody"}',
+        )
+        assert await kit.call("create", claim, now)
+        await manager.revoke_all(before=kit.clock.now() + timedelta(days=3650))
+        kit.clock.advance(timedelta(days=19))
+        await manager.purge()
+        assert await kit.call("load", claim.handle) == claim
+        assert not await kit.call("create", claim, kit.clock())
 
     @pytest.mark.parametrize("verb", ["logout", "revoke", "revoke_user", "revoke_all"])
     async def test_an_end_that_finds_the_time_over_is_final(self, kit: Kit, verb: str) -> None:
