@@ -155,6 +155,19 @@ def test_login_and_logout_work_beside_the_users_field(by_field: SessionManager) 
     assert by_field.load(after).ended_reason == "logout"
 
 
+def test_what_comes_with_the_users_id_is_the_new_users_even_if_it_is_the_same(store: Flaky) -> None:
+    """Set after the field, it is kept; what was the other user's and is set anew before the field is not."""
+    manager = SessionManager(store, secret=KEY, user_field="_user_id")
+    token = request(manager, None, sets(_user_id="ada", role="editor", cart=[1], theme="dark"))
+
+    def switch(session: Session) -> None:
+        session["cart"] = session["cart"]
+        session["_user_id"] = "bob"
+        session["role"] = "editor"
+
+    assert dict(manager.load(request(manager, token, switch))) == {"_user_id": "bob", "role": "editor"}
+
+
 def test_a_session_that_never_had_the_field_is_not_logged_out(store: Flaky, clock: FakeClock) -> None:
     """Where one part of an application calls `login` and another sets the field: absent is not removed."""
     manager = SessionManager(store, secret=KEY, clock=clock, user_field="_user_id")

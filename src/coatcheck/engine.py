@@ -114,8 +114,9 @@ class Engine(Loading):
         if subject._pending or not self._user_moved(subject):
             return
         user = self._user_in(subject)
-        # What this request wrote stays (a flash message); the rest was the other user's.
-        own = {name: subject[name] for name in subject.changes()[0]}
+        # What this request wrote stays (a flash message); the rest was the other user's. What came with the user's id
+        # is the new one's, also where the other had the same (Flask-Login: `_fresh`, `_id`).
+        own = {name: subject[name] for name in {*subject.changes()[0], *(subject._since or ())} if name in subject}
         if user is None:
             subject.logout()
         else:
@@ -297,7 +298,7 @@ class Engine(Loading):
         """Let the session go on from what is stored now: a stream may commit again."""
         subject._record, subject._text = record, text
         subject._pending = subject._rotating = subject._idle = subject._expires_at = subject._settles = None
-        subject._remember = None
+        subject._remember = subject._since = None
         subject._written, subject._wanted, subject._flat = False, False, None
         if self.user_field is not None:
             subject._field_user = self._user_in(subject)

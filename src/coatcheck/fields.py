@@ -21,6 +21,8 @@ class Fields(dict[str, Any]):
     _accessed = False
     _written = False
     _flat: bool | None = None
+    _since: set[str] | None = None
+    """What was set since the field was that says who is logged in; None while that was not."""
 
     def _named(self, key: str) -> None:
         """A field of that name is being set."""
@@ -54,6 +56,8 @@ class Fields(dict[str, Any]):
         codec.to_wire(value, key)
         self._named(key)
         self._accessed = self._written = True
+        if self._since is not None:
+            self._since.add(key)
         dict.__setitem__(self, key, value)
 
     def __delitem__(self, key: str) -> None:

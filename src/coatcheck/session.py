@@ -312,6 +312,8 @@ class Session(Fields):
         )
 
     def _named(self, key: str) -> None:
+        if self._since is None and key == self._around.user_field:
+            self._since = set()
         if key not in _SUSPECTS or key in _warned:
             return
         if key in _USER_NAMES and self._around.user_field is None and not self.is_authenticated:
