@@ -81,7 +81,8 @@ class Coatcheck:
         self.manager = made.manager
         adopt(self.manager.engine)
         # PERMANENT_SESSION_LIFETIME is not meant for those who ask to be remembered.
-        watch = flask_login.watch(app, None if made.policy_given else Policy().absolute_timeout)
+        remember_for = None if made.policy_given else Policy().absolute_timeout
+        watch = flask_login.watch(app, remember_for, self.manager.engine.now)
         interface = Interface(Front(made.manager, **made.front), watch)
         app.session_interface = app.extensions["coatcheck"] = interface
         # Before those that are there already: a request from another site must not meet them.
@@ -120,7 +121,7 @@ class Interface(SessionInterface):
             else:
                 visit.open()
             if flask_login.is_used(app):
-                flask_login.take_out(app, request)
+                flask_login.take_out(app, request, visit.session, self.manager.engine.now)
         return visit.session  # type: ignore[return-value]  # a FlaskSession: see `adopt`
 
     def guard(self) -> flask.Response | None:

@@ -18,6 +18,9 @@ except ImportError as error:  # pragma: no cover
 class FlaskSession(Session, SessionMixin):  # pyright: ignore[reportIncompatibleMethodOverride]  # it is a dict first
     """What `flask.session` is: a `Session`, and a `SessionMixin` for the extensions that look for one."""
 
+    _asked: bool | None = None
+    """What this request set `permanent` to."""
+
     @property
     def new(self) -> bool:  # type: ignore[override]
         """Whether it is not in the store yet."""
@@ -32,6 +35,7 @@ class FlaskSession(Session, SessionMixin):  # pyright: ignore[reportIncompatible
 
     @permanent.setter
     def permanent(self, value: bool) -> None:
+        self._asked = bool(value)
         # A hook that sets it at every request must neither write nor send a cookie each time.
         if bool(value) != self.permanent:
             self._remember = bool(value)
@@ -46,7 +50,7 @@ class FlaskSession(Session, SessionMixin):  # pyright: ignore[reportIncompatible
         """As `Session.login`; without `remember`, a permanent session stays one, unless it was somebody else's."""
         if remember is None:
             owner = self._record.user_id if self._record else None
-            remember = self.permanent if owner in (None, str(user_id)) else self._remember
+            remember = self.permanent if owner in (None, str(user_id)) else self._asked
         super().login(user_id, remember, label, carry)
         self._remember = remember
 
