@@ -168,6 +168,16 @@ def test_what_comes_with_the_users_id_is_the_new_users_even_if_it_is_the_same(st
     assert dict(manager.load(request(manager, token, switch))) == {"_user_id": "bob", "role": "editor"}
 
 
+def test_what_a_commit_has_ended_asks_for_no_second_one(store: Flaky) -> None:
+    """An integration asks again when its response is over: there is nothing left to do."""
+    manager = SessionManager(store, secret=KEY)
+    for end in (Session.clear, Session.logout):
+        session = manager.load(request(manager, None, sets(cart=[1])))
+        end(session)
+        assert manager.commit(session).action == "drop"
+        assert manager.engine.unchanged(session)
+
+
 def test_a_session_that_never_had_the_field_is_not_logged_out(store: Flaky, clock: FakeClock) -> None:
     """Where one part of an application calls `login` and another sets the field: absent is not removed."""
     manager = SessionManager(store, secret=KEY, clock=clock, user_field="_user_id")

@@ -230,7 +230,7 @@ class Session(Fields):
         self._record = self._shown = self._token = self._settles = self._field_user = None
         self._pending = self._rotating = self._idle = self._expires_at = self._remember = None
         self._text = "{}"
-        self._accessed, self._wanted = True, False
+        self._accessed, self._wanted, self._written, self._flat = True, False, False, None
         dict.clear(self)
 
     def rotate(self) -> None:
