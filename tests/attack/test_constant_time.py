@@ -89,17 +89,20 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "directory": ["value.user_id != user_id_text(user_id)"],
         "engine": [
             "name in carry",
+            "name in subject",
             "name not in own",
             "user != stored",
             "user != subject._field_user",
         ],
         "info": ["record.handle == current"],
         "session": [
+            "key == self._around.user_field",
             "key in ATTRIBUTES",
             "key in _USER_NAMES",
             "key in _warned",
             "key not in _SUSPECTS",
             "name not in kept",
+            "self._around.user_field != key",
         ],
         "stores.memory": [
             "handle != keep",

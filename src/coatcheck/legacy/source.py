@@ -85,7 +85,7 @@ class Source:
         if until.tzinfo is None:
             raise ConfigurationError(
                 f"{type(self).__name__}(until=...): the end of the period, with a time zone: "
-                "datetime(2026, 6, 1, tzinfo=UTC)"
+                "datetime(2027, 6, 1, tzinfo=UTC)"
             )
         if isinstance(paths, str):
             raise ConfigurationError(f"{type(self).__name__}(paths=...): a collection, not a single str")
