@@ -10,7 +10,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test check demo bench races endurance soak docs lab lock clean
+.PHONY: help setup system test check demo bench races applications endurance soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -59,6 +59,9 @@ bench: .venv/.bench ## measure against the budgets and against other libraries
 races: .venv/.bench .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
 	@$(BIN)/python -m bench.races $(ARGS)
 
+applications: setup ## the own tests of real applications, over their own sessions and over ours; ARGS=--write
+	@$(BIN)/python -m bench.applications $(ARGS)
+
 endurance: setup ## the long forms of the model, killed workers, stolen cookies and hostile input; about 40 minutes
 	@$(PYTHON) tools/programs.py
 	@COATCHECK_SIMULATION=20 $(BIN)/pytest -q -s tests/test_rotation_simulation.py
@@ -80,7 +83,8 @@ lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer vers
 	@$(LOCK) pyproject.toml lab/pyproject.toml --all-extras --group dev -o requirements/dev.txt
 	@$(LOCK) pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
 	@$(LOCK) requirements/races.in -o requirements/races.txt
+	@for of in requirements/applications/*.in; do $(LOCK) $$of pyproject.toml -o $${of%.in}.txt || exit; done
 
 clean: ## remove what the commands here have made
-	rm -rf .venv .races .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .races .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

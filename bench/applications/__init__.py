@@ -1,0 +1,1 @@
+"""Real applications, frameworks and extensions: their own tests, over their own sessions and over ours."""
