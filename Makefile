@@ -9,8 +9,11 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
 
+# Of these `make oldest` takes the oldest that pyproject.toml allows; of all else the newest that goes with them.
+FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid jinja)
+
 .DEFAULT_GOAL := help
-.PHONY: help setup system test check demo bench races applications endurance soak docs lab lock clean
+.PHONY: help setup system test oldest check demo bench races applications endurance soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -24,6 +27,13 @@ setup: .venv/.ready ## make .venv from the committed lock; quick when it is up t
 	@$(BIN)/python -c '' 2>/dev/null || tools/uv venv -q --clear --python "$(PYTHON)" .venv
 	@tools/uv pip sync -q --python $(BIN)/python --require-hashes requirements/dev.txt
 	@tools/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e . -e ./lab
+	@touch $@
+
+.oldest/.ready: requirements/oldest.txt pyproject.toml lab/pyproject.toml
+	@echo "Setting up .oldest"
+	@tools/uv venv -q --clear --python "$(PYTHON)" .oldest
+	@tools/uv pip sync -q --python .oldest/bin/python --require-hashes requirements/oldest.txt
+	@tools/uv pip install -q --python .oldest/bin/python --no-deps --no-build-isolation -e . -e ./lab
 	@touch $@
 
 .venv/.bench: .venv/.ready requirements/bench.txt
@@ -42,6 +52,11 @@ system: ## as root on Debian: install redis-server, postgresql, nginx and chromi
 test: setup ## run the tests, after all the set-up that they need
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+oldest: .oldest/.ready ## the tests of all that stands on a framework or a driver, over the oldest releases that are allowed
+	@$(PYTHON) tools/programs.py
+	@.oldest/bin/pytest -q -n auto --maxprocesses 4 --dist loadfile -W default \
+		tests/integrations tests/apps tests/legacy tests/stores tests/faults tests/test_*jwt* tests/test_*ticket* $(ARGS)
 
 check: setup ## lint, format, types, direction of imports, documentation
 	@$(BIN)/ruff check .
@@ -81,10 +96,14 @@ lab: ## run the article's claims as experiments
 lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer versions
 	@$(LOCK) requirements/uv.in -o requirements/uv.txt
 	@$(LOCK) pyproject.toml lab/pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	@$(LOCK) pyproject.toml $(FRAMEWORKS) --resolution lowest-direct --no-deps -o requirements/.lowest.txt
+	@$(LOCK) pyproject.toml lab/pyproject.toml requirements/oldest.in --all-extras --group dev \
+		-c requirements/.lowest.txt -o requirements/oldest.txt
+	@rm requirements/.lowest.txt
 	@$(LOCK) pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
 	@$(LOCK) requirements/races.in -o requirements/races.txt
 	@for of in requirements/applications/*.in; do $(LOCK) $$of pyproject.toml -o $${of%.in}.txt || exit; done
 
 clean: ## remove what the commands here have made
-	rm -rf .venv .races .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .oldest .races .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

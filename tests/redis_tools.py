@@ -69,7 +69,7 @@ def opened(url: str, namespace: str = SPACE) -> Iterator[RedisStore]:
 @contextlib.contextmanager
 def connected(url: str, **settings: Any) -> Iterator[redis.Redis]:
     """A client of the test's own."""
-    with redis.Redis.from_url(url, **settings) as client:
+    with redis.Redis.from_url(url, **{"protocol": 3, **settings}) as client:
         yield client
 
 

@@ -38,7 +38,7 @@ def verify(keyring: Keyring, token: str) -> Shown | None:
     for position, key in enumerate(keyring.keys(_PURPOSE)):
         try:
             claims: dict[str, Any] = jwt.decode(token, key, algorithms=["HS256"], options={"require": ["sid", "ses"]})
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, TypeError):  # the latter of older PyJWTs, for an `exp` that is null
             continue
         handle, secret = claims["sid"], claims["ses"]
         # Signed is not enough: a holder of the key may have signed claims of any type.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiohttp import CookieJar, web
 from aiohttp.test_utils import TestClient, TestServer
@@ -16,7 +16,8 @@ from coatcheck.offload import Inline
 from coatcheck.stores.memory import MemoryStore
 
 KEY = "a key that guards nothing, for tests only"
-Client = TestClient[web.Request, web.Application]
+# aiohttp 3.10 takes no parameters there at run time.
+Client: TypeAlias = "TestClient[web.Request, web.Application]"
 
 
 def manager(store: Any = None, **settings: Any) -> AsyncSessionManager:

@@ -70,7 +70,9 @@ class Sentinel(Server):
 
     def ask(self, *command: str) -> Any:
         """Send one command; an empty dict while it does not answer."""
-        with redis.Redis(host=self.host, port=self.port, decode_responses=True, socket_timeout=10) as client:
+        with redis.Redis(
+            host=self.host, port=self.port, protocol=3, decode_responses=True, socket_timeout=10
+        ) as client:
             with contextlib.suppress(redis.ConnectionError):
                 return client.execute_command(*command)
             return {"process_id": None}

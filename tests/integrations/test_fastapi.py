@@ -145,7 +145,7 @@ async def test_a_login_route_is_eight_lines(front: Front) -> None:
     app.add_middleware(SessionMiddleware, manager=front.manager)
     users = {"ada": ("7", "secret")}
 
-    @app.post("/login", status_code=204)
+    @app.post("/login", status_code=204, response_model=None)
     async def login(name: Annotated[str, Form()], password: Annotated[str, Form()], session: CurrentSession) -> None:
         user_id, expected = users.get(name, ("", ""))
         if not expected or password != expected:

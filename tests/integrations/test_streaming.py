@@ -176,7 +176,7 @@ async def test_an_exception_in_a_stream_drops_what_came_after_the_start(front: F
         return StreamingResponse(body())
 
     browser = front.browser(front.app(handler))
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises((ZeroDivisionError, ExceptionGroup)):  # Starlette before 0.42 leaves it in its group
         await browser.get("/", headers=cookie(token))
     assert await front.fields(token) == {"cart": 1, "before": 1}
 

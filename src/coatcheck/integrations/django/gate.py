@@ -24,7 +24,7 @@ from ...replies import Reply
 from ...tickets import Spent, Ticket
 from . import managers
 from .middleware import session_from
-from .visit import to_response
+from .visit import NO_STORE, to_response
 
 View = Callable[..., Any]
 Page = Callable[[Any, TicketError, int], str]
@@ -203,4 +203,5 @@ def _safe(response: Any) -> Any:
         del response.headers[name]
     for name, value in SAFE_HEADERS.items():
         response.headers[name] = value
+    response.headers["Cache-Control"] = NO_STORE
     return response

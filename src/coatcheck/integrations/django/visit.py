@@ -23,6 +23,9 @@ from ...replies import Reply
 from ...session import Session
 from .store import SessionStore
 
+NO_STORE = "private, no-store"
+"""Before 5.2.15 Django's own cache heeded the first word alone: it would give a cookie, or a file, to the next."""
+
 
 class Visit(Exchange[Any]):
     """A request, at `request.coatcheck`."""
@@ -131,7 +134,7 @@ class Visit(Exchange[Any]):
         if told.no_store:
             for name in [name for name in response.headers if name.lower().endswith(CACHE_RULES)]:
                 del response.headers[name]
-            response.headers["Cache-Control"] = "no-store"
+            response.headers["Cache-Control"] = NO_STORE
         patch_vary_headers(response, vary.split(", "))
 
 
