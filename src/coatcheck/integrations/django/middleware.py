@@ -119,6 +119,9 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         if visit.store is None:
             return visit.without_session(request, response)
         try:
+            if (before := visit.replaced(request)) is not None:
+                await visit.store.acore()
+                visit.store.follow(before, await self.manager.commit(before.prepare(), failed=True))
             result = await self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
         except SessionEnded:
             result = KEEP
@@ -167,6 +170,8 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         if visit.store is None:
             return visit.without_session(request, response)
         try:
+            if (before := visit.replaced(request)) is not None:
+                visit.store.follow(before, self.manager.commit(before.prepare(), failed=True))
             result = self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
         except SessionEnded:
             result = KEEP  # no cookie: deleting it by name would kill another tab's new login

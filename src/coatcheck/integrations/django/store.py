@@ -41,6 +41,19 @@ class SessionStore(Expiring):
         core.accessed = before
         return core
 
+    def follow(self, before: SessionStore, ended: Commit) -> None:
+        """Take the place of a request's store, and tell what that one had to tell. `ended`: of its logout."""
+        core, changed = self.core, self.modified
+        self._bound = True
+        if self._told.action != "keep":
+            return
+        if core.handle is not None and core.handle == before.core.handle:
+            self._told = before._told  # stored in this request, and loaded again
+        elif core.handle is not None and changed:
+            self._told = self._sync().engine.retold(core)  # another session, which the client is to go on with
+        else:
+            self._told = ended
+
     def renew(self) -> None:
         """The user has shown who they are, once more: a new session, also where Django keeps the old one."""
         core = self.followed()
