@@ -59,6 +59,8 @@ class SessionStore(Expiring):
         core = self.followed()
         if core.user_id is not None and not core.is_new:
             core.login(core.user_id)
+        if not self._bound:
+            self._commit()  # `session_key` is the token: code that asks for it now has to get the new one
 
     # -- verbs -------------------------------------------------------------------------------------------
 
@@ -79,6 +81,7 @@ class SessionStore(Expiring):
     def _note(self, result: Commit) -> None:
         if result.action != "keep":
             self._told, self._token = result, (self.followed().handle, result.token)
+            self._set = self._set or result.action == "set"  # else Django's own middleware sets no cookie
 
     def _want(self, new: bool = False) -> None:
         core, manager = self._core, self._manager
@@ -91,7 +94,7 @@ class SessionStore(Expiring):
 
     @async_unsafe  # type: ignore[untyped-decorator]  # Django ships no types
     def save(self, must_create: bool = False) -> None:
-        """Store it now, empty or not. Raises Django's `UpdateError` if it has ended meanwhile."""
+        """Store it now, a new one empty or not. Raises Django's `UpdateError` if it has ended meanwhile."""
         self._get_session(no_load=must_create)
         self._want(new=must_create)
         self._commit()
