@@ -17,9 +17,11 @@ _get = LazySettings.__getattr__
 
 def _setting(self, name):
     value = _get(self, name)
-    if name == "INSTALLED_APPS" and isinstance(value, list) and OURS not in value:
-        if "django.contrib.sessions" in value:
+    if name == "INSTALLED_APPS" and "django.contrib.sessions" in value and OURS not in value:
+        if isinstance(value, list):
             value.append(OURS)  # in place: test runners append to it, too
+        else:
+            self.__dict__[name] = value = (*value, OURS)
     elif name == "MIDDLEWARE" and value:
         old, new = (DJANGOS, MIDDLEWARE) if self.SESSION_ENGINE == OURS else (MIDDLEWARE, DJANGOS)
         value = type(value)(new if path == old else path for path in value)
