@@ -46,7 +46,7 @@ def stored(**fields: Any) -> str:
     return token
 
 
-def answer(view: Callable[[Any], Any], token: str | None = None) -> str | None:
+def answer(view: Callable[[Any], Any], token: str | None = None, status: int = 200) -> str | None:
     """The token in the response's cookie: "" deletes it, None says nothing."""
     request = RequestFactory().get("/", secure=True)
     if token is not None:
@@ -54,7 +54,7 @@ def answer(view: Callable[[Any], Any], token: str | None = None) -> str | None:
 
     def served(request: Any) -> HttpResponse:
         view(request)
-        return HttpResponse("ok")
+        return HttpResponse("ok", status=status)
 
     return told(SessionMiddleware(served)(request))
 
@@ -162,6 +162,8 @@ def test_only_a_write_gives_the_client_another_session() -> None:
     assert answer(look, stored(cart=1)) is None
     assert answer(by_handle, stored(cart=1)) is None
     assert seen == [1, None]
+    assert answer(write, stored(cart=1), status=500) is None
+    assert dict(of(other)) == {"a": 1}
     assert answer(write, stored(cart=1)) == other
     assert dict(of(other)) == {"a": 1, "b": 2}
 

@@ -121,7 +121,8 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         try:
             if (before := visit.replaced(request)) is not None:
                 await visit.store.acore()
-                visit.store.follow(before, await self.manager.commit(before.prepare(), failed=True))
+                ended = await self.manager.commit(before.prepare(), failed=True)
+                visit.store.follow(before, ended, visit.fails(response))
             result = await self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
         except SessionEnded:
             result = KEEP
@@ -171,7 +172,8 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
             return visit.without_session(request, response)
         try:
             if (before := visit.replaced(request)) is not None:
-                visit.store.follow(before, self.manager.commit(before.prepare(), failed=True))
+                ended = self.manager.commit(before.prepare(), failed=True)
+                visit.store.follow(before, ended, visit.fails(response))
             result = self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
         except SessionEnded:
             result = KEEP  # no cookie: deleting it by name would kill another tab's new login

@@ -41,7 +41,7 @@ class SessionStore(Expiring):
         core.accessed = before
         return core
 
-    def follow(self, before: SessionStore, ended: Commit) -> None:
+    def follow(self, before: SessionStore, ended: Commit, failed: bool) -> None:
         """Take the place of a request's store, and tell what that one had to tell. `ended`: of its logout."""
         core, changed = self.core, self.modified
         self._bound = True
@@ -49,7 +49,7 @@ class SessionStore(Expiring):
             return
         if core.handle is not None and core.handle == before.core.handle:
             self._told = before._told  # stored in this request, and loaded again
-        elif core.handle is not None and changed:
+        elif core.handle is not None and changed and not failed:
             self._told = self._sync().engine.retold(core)  # another session, which the client is to go on with
         else:
             self._told = ended
