@@ -6,10 +6,13 @@ import argparse
 import sys
 
 from . import page
+from .allauth import DjangoAllauth
 from .application import Application, Outcome, prepare, tests, version
+from .django_itself import DjangoItself
 from .flask_wtf import FlaskWTF
+from .wagtail import Wagtail
 
-APPLICATIONS: tuple[Application, ...] = (FlaskWTF(),)
+APPLICATIONS: tuple[Application, ...] = (DjangoItself(), Wagtail(), DjangoAllauth(), FlaskWTF())
 
 
 def _say(text: str) -> None:

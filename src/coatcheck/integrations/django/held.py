@@ -110,6 +110,10 @@ class Held(SessionBase):  # type: ignore[misc]  # untyped base
         """The core session. Loads it; does not count as a look at it."""
         return self._load() if self._core is None else self._core
 
+    async def acore(self) -> Session:
+        """As `core`."""
+        return await self._aload() if self._core is None else self._core
+
     def followed(self) -> Session:
         """The core session, which knows by now who has logged in. Loads it."""
         core: Session = self._get_session()

@@ -119,6 +119,10 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         if visit.store is None:
             return visit.without_session(request, response)
         try:
+            if (before := visit.replaced(request)) is not None:
+                await visit.store.acore()
+                ended = await self.manager.commit(before.prepare(), failed=True)
+                visit.store.follow(before, ended, visit.fails(response))
             result = await self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
         except SessionEnded:
             result = KEEP
@@ -167,6 +171,9 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         if visit.store is None:
             return visit.without_session(request, response)
         try:
+            if (before := visit.replaced(request)) is not None:
+                ended = self.manager.commit(before.prepare(), failed=True)
+                visit.store.follow(before, ended, visit.fails(response))
             result = self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
         except SessionEnded:
             result = KEEP  # no cookie: deleting it by name would kill another tab's new login

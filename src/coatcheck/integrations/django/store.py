@@ -41,11 +41,26 @@ class SessionStore(Expiring):
         core.accessed = before
         return core
 
+    def follow(self, before: SessionStore, ended: Commit, failed: bool) -> None:
+        """Take the place of a request's store, and tell what that one had to tell. `ended`: of its logout."""
+        core, changed = self.core, self.modified
+        self._bound = True
+        if self._told.action != "keep":
+            return
+        if core.handle is not None and core.handle == before.core.handle:
+            self._told = before._told  # stored in this request, and loaded again
+        elif core.handle is not None and changed and not failed:
+            self._told = self._sync().engine.retold(core)  # another session, which the client is to go on with
+        else:
+            self._told = ended
+
     def renew(self) -> None:
         """The user has shown who they are, once more: a new session, also where Django keeps the old one."""
         core = self.followed()
         if core.user_id is not None and not core.is_new:
             core.login(core.user_id)
+        if not self._bound:
+            self._commit()  # `session_key` is the token: code that asks for it now has to get the new one
 
     # -- verbs -------------------------------------------------------------------------------------------
 
@@ -66,6 +81,7 @@ class SessionStore(Expiring):
     def _note(self, result: Commit) -> None:
         if result.action != "keep":
             self._told, self._token = result, (self.followed().handle, result.token)
+            self._set = self._set or result.action == "set"  # else Django's own middleware sets no cookie
 
     def _want(self, new: bool = False) -> None:
         core, manager = self._core, self._manager
@@ -78,7 +94,7 @@ class SessionStore(Expiring):
 
     @async_unsafe  # type: ignore[untyped-decorator]  # Django ships no types
     def save(self, must_create: bool = False) -> None:
-        """Store it now, empty or not. Raises Django's `UpdateError` if it has ended meanwhile."""
+        """Store it now, a new one empty or not. Raises Django's `UpdateError` if it has ended meanwhile."""
         self._get_session(no_load=must_create)
         self._want(new=must_create)
         self._commit()

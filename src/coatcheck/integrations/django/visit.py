@@ -98,6 +98,15 @@ class Visit(Exchange[Any]):
             raise self.fault
         return self.failed
 
+    def replaced(self, request: Any) -> SessionStore | None:
+        """What was the request's session, if a view or a middleware has put another one in its place, which counts from
+        now on: `request.session = SessionStore(key)`."""
+        put = getattr(request, "session", None)
+        if put is self.store or not isinstance(put, SessionStore):
+            return None
+        before, self.store = self.store, put
+        return before
+
     def without_session(self, request: Any, response: HttpResponse) -> HttpResponse:
         """The response of a path that is excluded."""
         if request.session.modified:
