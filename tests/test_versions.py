@@ -31,7 +31,7 @@ def _plain(version: str) -> str:
 
 
 def test_the_documentation_names_the_oldest_and_newest_release_that_are_tried() -> None:
-    """docs/versions.md says what `make oldest` and `make test` install, and the oldest is the bound that pip is told."""
+    """docs/versions.md says what `make oldest` and `make test` install; the oldest is the bound that pip is told."""
     bounds = _bounds()
     assert len(bounds) == len(TRIED) + 1
     said = {
