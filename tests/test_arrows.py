@@ -21,6 +21,7 @@ CONTRACT = "errors clock codec policy record change gate store"
 
 FRONT = (
     "errors info session html events cookies csrf tickets replies manager exchange arrival legacy.source "
+    "connect.framework_secret "
     "engine.Commit engine.KEEP engine.DROP"
 )
 """What an integration is made of."""
@@ -77,7 +78,7 @@ MAY_IMPORT = {
     "stores.redis": f"{CONTRACT} token health",
     "integrations.asgi": FRONT,
     "integrations.gate": f"{FRONT} clock passage integrations.asgi",
-    "integrations.starlette": f"{FRONT} integrations.asgi",
+    "integrations.starlette": f"{FRONT} policy integrations.asgi",
     "integrations.fastapi": f"{FRONT} integrations.asgi integrations.starlette",
     "integrations.wsgi": f"{FRONT} clock passage",
     "integrations.flask": f"{FRONT} clock policy passage",

@@ -10,9 +10,11 @@ from .allauth import DjangoAllauth
 from .application import Application, Outcome, prepare, tests, version
 from .django_itself import DjangoItself
 from .flask_wtf import FlaskWTF
+from .lnbits import LNbits
+from .starlette import Starlette
 from .wagtail import Wagtail
 
-APPLICATIONS: tuple[Application, ...] = (DjangoItself(), Wagtail(), DjangoAllauth(), FlaskWTF())
+APPLICATIONS: tuple[Application, ...] = (DjangoItself(), Wagtail(), DjangoAllauth(), FlaskWTF(), Starlette(), LNbits())
 
 
 def _say(text: str) -> None:

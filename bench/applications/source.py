@@ -24,7 +24,7 @@ def unpack(python: Path, package: str, lock: Path, target: Path) -> None:
         "-q",
         "--disable-pip-version-check",
         "--no-deps",
-        "--no-binary=:all:",
+        f"--no-binary={package}",
     ]
     subprocess.run([*fetch, "--require-hashes", "-r", str(wanted), "-d", str(folder)], check=True)
     archive = next(folder.glob("*.tar.gz"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from hashlib import sha256
 from importlib import import_module
 from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from .errors import ConfigurationError
-from .keyring import Keyring
+from .keyring import MIN_SECRET_BYTES, Keyring
 
 SCHEMES = {
     "memory": "memory",
@@ -107,3 +108,19 @@ def open_keyring(secret: SecretSetting, store: Any, namespace: str) -> Keyring:
         "a shared store needs a secret that all its servers know. Make one with `coatcheck keygen`, and set "
         "COATCHECK_SECRET or pass secret=..."
     )
+
+
+def framework_secret(*keys: str | bytes | None) -> list[str | bytes] | None:
+    """A framework's own keys, the newest first, as a secret; None where there is none, or where the environment has
+    one: that may be shared with another framework.
+
+    Frameworks ask for no length. A short key is stretched, which makes it no harder to guess.
+    """
+    if os.environ.get("COATCHECK_SECRET") or os.environ.get("COATCHECK_SECRET_FILE"):
+        return None
+    return [_long(key) for key in keys if key] or None
+
+
+def _long(key: str | bytes) -> str | bytes:
+    data = key.encode() if isinstance(key, str) else key
+    return key if len(data) >= MIN_SECRET_BYTES else sha256(b"coatcheck/SECRET_KEY\0" + data).hexdigest()

@@ -6,12 +6,11 @@ taken for a wish: it never weakens ours.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import timedelta
-from hashlib import sha256
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from ..connect import framework_secret
 from ..errors import ConfigurationError
 from ..legacy.source import Source
 from ..manager import AsyncSessionManager, SessionManager
@@ -27,9 +26,6 @@ MANAGER = frozenset(
     | {"clock", "cookie_secure"}
 )
 FRONT = frozenset({"csrf", "trusted_origins", "csrf_exempt", "exclude", "public_paths", "header", "legacy"})
-
-ENOUGH = 32
-"""Bytes from which a secret is taken as it is: the least that a keyring accepts."""
 
 
 class SetUp(NamedTuple, Generic[M]):
@@ -94,7 +90,9 @@ def _arguments(
         framework = {"cookie": cookie_from(config, usual, secure), "policy": policy_from(config, usual)}
     except ConfigurationError as error:
         raise ConfigurationError(f"from the application's own SESSION_* settings: {error}") from error
-    return {"user_field": user_field, "secret": _secret(config), **framework} | settings
+    key = config.get("SECRET_KEY")
+    secret = framework_secret(key, *(config.get("SECRET_KEY_FALLBACKS") or ())) if key else None
+    return {"user_field": user_field, "secret": secret, **framework} | settings
 
 
 def policy_from(config: Mapping[str, Any], usual: Mapping[str, Any]) -> Policy:
@@ -106,17 +104,3 @@ def policy_from(config: Mapping[str, Any], usual: Mapping[str, Any]) -> Policy:
         return ours
     idle = lifetime if isinstance(lifetime, timedelta) else timedelta(seconds=lifetime)
     return Policy(remember=False, idle_timeout=idle, absolute_timeout=max(idle, ours.absolute_timeout))
-
-
-def _secret(config: Mapping[str, Any]) -> list[str | bytes] | None:
-    """`SECRET_KEY` and `SECRET_KEY_FALLBACKS`; None where the environment has a secret, or nobody."""
-    key = config.get("SECRET_KEY")
-    if not key or os.environ.get("COATCHECK_SECRET") or os.environ.get("COATCHECK_SECRET_FILE"):
-        return None
-    return [_long(key), *map(_long, config.get("SECRET_KEY_FALLBACKS") or ())]
-
-
-def _long(key: str | bytes) -> str | bytes:
-    """The key itself, or one made from it if it is too short for a keyring: as guessable as it was, no more."""
-    data = key.encode() if isinstance(key, str) else key
-    return key if len(data) >= ENOUGH else sha256(b"coatcheck/SECRET_KEY\0" + data).hexdigest()

@@ -1,20 +1,73 @@
 """Sessions for Starlette: in place of its own `SessionMiddleware`, with `request.session` as it was.
 
 app.add_middleware(SessionMiddleware, manager=AsyncSessionManager("sqlite:///sessions.db"))
+app.add_middleware(SessionMiddleware, secret_key=SECRET, https_only=True)  # as for Starlette's own: $COATCHECK_STORE
 templates = Jinja2Templates("templates", context_processors=[session_context])
 """
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from ..connect import framework_secret
+from ..cookies import CookieSettings
+from ..errors import ConfigurationError
 from ..html import csrf_headers, csrf_input
-from .asgi import SessionMiddleware as SessionMiddleware
+from ..manager import AsyncSessionManager
+from ..policy import Policy
+from . import asgi
 from .asgi import manager_from as manager_from
 from .asgi import session_from as session_from
+from .asgi_visit import App
 
 __all__ = ["SessionMiddleware", "manager_from", "session_context", "session_from"]
+
+
+_SAME = ("path", "domain", "same_site", "partitioned")
+_COOKIE = {"session_cookie": "name", **dict(zip(_SAME, _SAME, strict=True))}
+_THEIRS = {"secret_key": "secret", "max_age": "policy", "https_only": "cookie", **dict.fromkeys(_COOKIE, "cookie")}
+
+
+class SessionMiddleware(asgi.SessionMiddleware):
+    """As `asgi.SessionMiddleware`, and for applications that were set up for Starlette's own: it takes its arguments.
+
+    * `secret_key`: the secret, stretched if it is short; the environment's comes before it, as it may be shared.
+    * `max_age`: seconds without a request after which a session ends, as each of Starlette's responses renews its
+      cookie; in all it lives 30 days, or that long if it is longer. None: its cookie ends with the browser.
+    * `session_cookie`, `path`, `domain`, `same_site`, `partitioned`: the cookie's, whose name gets a prefix such as `__Host-`.
+    * `https_only`: True, always Secure. False is Starlette's default and weakens nothing: `CookieSettings` does.
+
+    Raises `ConfigurationError` where one of them and ours are both there.
+    """
+
+    def __init__(self, app: App, /, manager: AsyncSessionManager | None = None, **settings: Any) -> None:
+        theirs = {name: settings.pop(name) for name in _THEIRS if name in settings}
+        for name in theirs:
+            if manager is not None or _THEIRS[name] in settings:
+                ours = "manager" if manager is not None else _THEIRS[name]
+                raise ConfigurationError(f"{name}= is Starlette's, and {ours}= stands beside it: take out {name}=")
+        super().__init__(app, manager, **(_translated(theirs) | settings))
+
+
+def _translated(theirs: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a manager that Starlette's arguments ask for."""
+    ours: dict[str, Any] = {}
+    if "secret_key" in theirs:
+        # Starlette's `Secret` hides its text from repr.
+        ours["secret"] = framework_secret(str(theirs["secret_key"]))
+    if "max_age" in theirs and (seconds := theirs["max_age"]) is None:
+        ours["policy"] = Policy(remember=False)
+    elif "max_age" in theirs:
+        idle = timedelta(seconds=seconds)
+        ours["policy"] = Policy(idle_timeout=idle, absolute_timeout=max(idle, Policy().absolute_timeout))
+    cookie = {_COOKIE[name]: value for name, value in theirs.items() if name in _COOKIE}
+    if theirs.get("https_only"):
+        cookie["secure"] = True
+    if cookie:
+        ours["cookie"] = CookieSettings(**cookie)
+    return ours
 
 
 def session_context(request: Any) -> dict[str, Any]:

@@ -9,15 +9,14 @@ What `COATCHECK` does not say is taken from Django: `SECRET_KEY` and its fallbac
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha256
 from inspect import iscoroutinefunction
 from threading import RLock
 from typing import Any, TypeVar
 
+from ...connect import framework_secret
 from ...cookies import CookieSettings
 from ...errors import ConfigurationError
 from ...manager import AsyncSessionManager, SessionManager
@@ -93,7 +92,7 @@ setting_changed.connect(_forget, dispatch_uid="coatcheck")
 
 def _settings(rotates: bool = True) -> dict[str, Any]:
     own = {name: value for name, value in given().items() if name in OF_MANAGER and name != "store"}
-    own["secret"] = own.get("secret") or _secret()
+    own["secret"] = own.get("secret") or framework_secret(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
     own["policy"] = policy = own.get("policy") or _policy()
     own["cookie"] = own.get("cookie") or _cookie()
     if not rotates:
@@ -109,20 +108,6 @@ def _async_store() -> Any:
     raise ConfigurationError(
         'COATCHECK["store"] is an object for synchronous code: give its URL, or COATCHECK["async_store"] as well'
     )
-
-
-def _secret() -> list[str] | None:
-    """None: the environment has one. Else Django's own keys, the newest first."""
-    if os.environ.get("COATCHECK_SECRET") or os.environ.get("COATCHECK_SECRET_FILE"):
-        return None
-    return [_long(key) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
-
-
-def _long(key: str | bytes) -> str:
-    """A key of Django's as a secret of ours. Django asks for no length: one under 32 bytes is stretched, which
-    makes it no harder to guess."""
-    data = key.encode() if isinstance(key, str) else key
-    return data.decode("latin-1") if len(data) >= 32 else sha256(b"coatcheck.django\0" + data).hexdigest()
 
 
 def _policy() -> Policy:
