@@ -9,12 +9,25 @@ from . import page
 from .allauth import DjangoAllauth
 from .application import Application, Outcome, prepare, tests, version
 from .django_itself import DjangoItself
+from .flask_login import FlaskLogin
 from .flask_wtf import FlaskWTF
+from .ihatemoney import IHateMoney
 from .lnbits import LNbits
+from .sqladmin import SQLAdmin
 from .starlette import Starlette
 from .wagtail import Wagtail
 
-APPLICATIONS: tuple[Application, ...] = (DjangoItself(), Wagtail(), DjangoAllauth(), FlaskWTF(), Starlette(), LNbits())
+APPLICATIONS: tuple[Application, ...] = (
+    DjangoItself(),
+    Wagtail(),
+    DjangoAllauth(),
+    FlaskWTF(),
+    FlaskLogin(),
+    IHateMoney(),
+    Starlette(),
+    LNbits(),
+    SQLAdmin(),
+)
 
 
 def _say(text: str) -> None:

@@ -101,3 +101,23 @@ def test_a_name_that_neither_knows_is_refused() -> None:
     """A misspelt `https_onyl` must not pass for a wish that was heard."""
     with pytest.raises(TypeError, match="https_onyl"):
         _made(secret_key=KEY, https_onyl=True)
+
+
+@pytest.mark.parametrize("key", [None, "", b"", Secret(""), 5], ids=repr)
+def test_a_key_that_nobody_set_is_refused(key: Any) -> None:
+    """Starlette's own signs with the text "None" then, which every attacker can try."""
+    with pytest.raises(ConfigurationError, match="environment variable"):
+        _made(secret_key=key)
+
+
+def test_a_key_of_bytes_is_taken_as_it_is() -> None:
+    """Not the text that Python prints for it."""
+    keys = [_made(secret_key=key).manager.engine._keyring().keys("x") for key in (KEY, KEY.encode())]
+    assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize("second", ["a key", b"a key", Secret("a key"), "redis://localhost"], ids=repr)
+def test_text_in_second_place_is_not_guessed(second: Any) -> None:
+    """Starlette's own takes its key there, and ours a manager: a store's URL must not become a key."""
+    with pytest.raises(ConfigurationError, match=r"secret_key=.* store="):
+        SessionMiddleware(Starlette(), second)

@@ -11,6 +11,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
+from starlette.datastructures import Secret
+
 from ..connect import framework_secret
 from ..cookies import CookieSettings
 from ..errors import ConfigurationError
@@ -36,13 +38,17 @@ class SessionMiddleware(asgi.SessionMiddleware):
     * `secret_key`: the secret, stretched if it is short; the environment's comes before it, as it may be shared.
     * `max_age`: seconds without a request after which a session ends, as each of Starlette's responses renews its
       cookie; in all it lives 30 days, or that long if it is longer. None: its cookie ends with the browser.
-    * `session_cookie`, `path`, `domain`, `same_site`, `partitioned`: the cookie's, whose name gets a prefix such as `__Host-`.
+    * `session_cookie`, `path`, `domain`, `same_site`, `partitioned`: the cookie's, whose name gets a prefix
+      (`__Host-`).
     * `https_only`: True, always Secure. False is Starlette's default and weakens nothing: `CookieSettings` does.
 
-    Raises `ConfigurationError` where one of them and ours are both there.
+    Raises `ConfigurationError` where one of them and ours are both there, and for a `secret_key` that is no text.
     """
 
     def __init__(self, app: App, /, manager: AsyncSessionManager | None = None, **settings: Any) -> None:
+        if isinstance(manager, str | bytes | Secret):
+            # Neither is guessed: a store's URL that is taken for a key is a secret that many know.
+            raise ConfigurationError("text in second place: write secret_key=... if it is a key, store=... for a URL")
         theirs = {name: settings.pop(name) for name in _THEIRS if name in settings}
         for name in theirs:
             if manager is not None or _THEIRS[name] in settings:
@@ -55,19 +61,30 @@ def _translated(theirs: dict[str, Any]) -> dict[str, Any]:
     """The settings of a manager that Starlette's arguments ask for."""
     ours: dict[str, Any] = {}
     if "secret_key" in theirs:
-        # Starlette's `Secret` hides its text from repr.
-        ours["secret"] = framework_secret(str(theirs["secret_key"]))
-    if "max_age" in theirs and (seconds := theirs["max_age"]) is None:
-        ours["policy"] = Policy(remember=False)
-    elif "max_age" in theirs:
-        idle = timedelta(seconds=seconds)
-        ours["policy"] = Policy(idle_timeout=idle, absolute_timeout=max(idle, Policy().absolute_timeout))
+        ours["secret"] = framework_secret(_key(theirs["secret_key"]))
+    if "max_age" in theirs:
+        ours["policy"] = _lifetime(theirs["max_age"])
     cookie = {_COOKIE[name]: value for name, value in theirs.items() if name in _COOKIE}
     if theirs.get("https_only"):
         cookie["secure"] = True
     if cookie:
         ours["cookie"] = CookieSettings(**cookie)
     return ours
+
+
+def _lifetime(seconds: int | None) -> Policy:
+    if seconds is None:
+        return Policy(remember=False)
+    idle = timedelta(seconds=seconds)
+    return Policy(idle_timeout=idle, absolute_timeout=max(idle, Policy().absolute_timeout))
+
+
+def _key(key: Any) -> str | bytes:
+    # Starlette's own takes the str() of what it is given, and signs with "None" where a variable is not set.
+    key = str(key) if isinstance(key, Secret) else key
+    if not isinstance(key, str | bytes) or not key:
+        raise ConfigurationError("secret_key= is no text, or empty: is an environment variable not set?")
+    return key
 
 
 def session_context(request: Any) -> dict[str, Any]:
