@@ -196,7 +196,7 @@ def test_an_attack_is_refused_and_spends_nothing(attack: Attack, caplog: pytest.
         desk.peek(forged)
     with pytest.raises(TicketInvalid) as caught:
         # Not driven: the plan ends before it asks the store for anything.
-        next(desk.manager._ticket_engine.redeem(forged, "download", None, "", None))
+        next(desk.manager.ticket_engine.redeem(forged, "download", None, "", None))
     assert caught.value.jti is None
     refusals = desk.told("ticket_refused")
     assert [(one.handle, one.user_id, one.detail) for one in refusals] == [(None, None, {})] * 2

@@ -90,7 +90,8 @@ class _Manager(Generic[S]):
             offset=lambda: self.store.offset,
         )
         self._directory = Directory(self.engine)
-        self._ticket_engine = TicketEngine(self.engine, self._keyring, namespace)
+        self.ticket_engine = TicketEngine(self.engine, self._keyring, namespace)
+        """The plans behind `tickets`, for `carry_out`."""
         self.cookie = Cookie(cookie or CookieSettings(), namespace, self.engine.verify)
         """Reads the Cookie header, and writes the response's headers."""
         self._begin()
@@ -127,7 +128,7 @@ class SessionManager(_Manager[Store]):
     """Issues and redeems short-lived, single-use JWTs."""
 
     def _begin(self) -> None:
-        self.tickets = Tickets(self._ticket_engine, self._drive)
+        self.tickets = Tickets(self.ticket_engine, self._drive)
 
     def _meet(self) -> None:
         """Let a store that has a clock of its own compare ours, before anything is computed from it."""
@@ -253,7 +254,7 @@ class AsyncSessionManager(_Manager[AsyncStore]):
     """Issues and redeems short-lived, single-use JWTs."""
 
     def _begin(self) -> None:
-        self.tickets = AsyncTickets(self._ticket_engine, self._drive)
+        self.tickets = AsyncTickets(self.ticket_engine, self._drive)
 
     async def _meet(self) -> None:
         """As `SessionManager._meet`."""

@@ -27,7 +27,7 @@ def shop(tmp_path: Path) -> tuple[FlaskClient, Callable[[], str]]:
         return "ok"
 
     @app.route("/download/<what>", methods=["GET", "POST"])
-    @ticket_gate(page=lambda error, status: f"<p>{status} {type(error).__name__}")
+    @ticket_gate(page=lambda request, error, status: f"<p>{request.path} {status} {type(error).__name__}")
     def download(what: str) -> Response:
         if what == "broken":
             raise ZeroDivisionError
@@ -58,7 +58,7 @@ def test_a_file_resumes_by_range(shop: tuple[FlaskClient, Callable[[], str]]) ->
     assert (rest.status_code, len(rest.data)) == (206, 10_230)
     assert client.get(address, headers={"Range": "bytes=99999-"}, buffered=True).status_code == 416
     again = client.get(address, headers={"Accept": "text/html"}, buffered=True)
-    assert (again.status_code, again.text) == (410, "<p>410 Spent")
+    assert (again.status_code, again.text) == (410, "<p>/download/a 410 Spent")
     assert client.get("/download/a", buffered=True).status_code == 403
 
 

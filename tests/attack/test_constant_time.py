@@ -52,8 +52,12 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "name == self.name",
             "os.environ.get('COATCHECK_COOKIE_SECURE', '').strip().lower() in _OFF",
         ],
-        "integrations.gate": ["pair[0] not in _SAFE", "pair[0].lower().endswith(_REPLACED)"],
-        "passage": ["error.note == self.note", "unquote_plus(name) == parameter"],
+        "passage": [
+            "error.note == self._note",
+            "pair[0] not in safe",
+            "pair[0].lower().endswith(_REPLACED)",
+            "unquote_plus(name) == parameter",
+        ],
         "exchange": [
             "cookie.name_for(self.secure) == cookie.insecure_name",
             "csrf not in _MODES",

@@ -25,7 +25,7 @@ from tests.forge import part, signed
 from tests.integrations.front import NAME, Front
 
 REQUESTS = 10_000
-WARM = 300
+WARM = 1_500
 """Requests before the count: caches of regular expressions, keys and code fill once."""
 SLACK = 16_384
 """Bytes by which memory may differ after all requests: under two for each."""

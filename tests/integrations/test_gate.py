@@ -241,7 +241,7 @@ async def test_the_page_of_a_refusal_can_be_the_applications_own(tmp_path: Path)
 
 
 async def test_inline_where_the_gate_is_told_so(tmp_path: Path) -> None:
-    """`attachment=False`, or the application's own Content-Disposition, is respected."""
+    """`attachment=False` is respected."""
     house = Gatehouse(tmp_path, attachment=False)
     token = await house.signed_in()
     response = await house.fetch(await house.issue(token), token)

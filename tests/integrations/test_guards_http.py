@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from coatcheck import Session, tickets
+from coatcheck import Session, passage, tickets
 from coatcheck.cookies import Cookie
 from coatcheck.csrf import OriginCheck, TokenScanner
 from coatcheck.engine import DROP, Engine
 from coatcheck.gate import Gate
-from coatcheck.integrations import asgi_visit, gate
+from coatcheck.integrations import asgi_visit
 from coatcheck.integrations.asgi_visit import Visit
 from coatcheck.passage import Passage
 from coatcheck.store import Taken
@@ -157,13 +157,13 @@ GUARDS: Guards = {
 FORGETS: list[Off] = [(MemoryStore, "taken", says(Taken(True))), (MemoryStore, "redeem", says(Taken(True)))]
 
 
-def always_resumes(passage: Passage, error: Any, _: Any) -> bool:
+def always_resumes(passage: Passage, error: Any) -> bool:
     """Whoever has it, whatever the path, and however late."""
-    passage.ticket, passage.resuming = error.ticket, error
+    passage.ticket, passage._resuming = error.ticket, error
     return True
 
 
-ALWAYS_RESUMES: list[Off] = [(Passage, "seen", always_resumes)]
+ALWAYS_RESUMES: list[Off] = [(Passage, "_resumes", always_resumes)]
 
 AT_THE_GATE: Guards = {
     "once": (FORGETS, test_gate.test_the_first_use_gets_the_file_and_the_second_is_told_when_that_was),
@@ -176,7 +176,7 @@ AT_THE_GATE: Guards = {
     "one path": (ALWAYS_RESUMES, test_gate_resume.test_another_path_is_another_resource),
     "a window": (ALWAYS_RESUMES, test_gate_resume.test_resuming_ends_with_its_window_and_with_the_session),
     "protecting headers": (
-        [(gate, "_SAFE", {})],
+        [(passage, "SAFE_HEADERS", {})],
         test_gate.test_the_first_use_gets_the_file_and_the_second_is_told_when_that_was,
     ),
 }

@@ -10,18 +10,14 @@ The ticket comes in the query (`?ticket=`) or in the field `ticket` of a posted 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from datetime import timedelta
 from functools import wraps
-from typing import Any
+from typing import Any, Unpack
 
-from ..clock import as_datetime
-from ..errors import ConfigurationError, StoreUnavailable, TicketError
-from ..exchange import CACHE_RULES
-from ..passage import MAX_FORM, SAFE_HEADERS, Passage, early, in_form, in_query, with_page
+from ..errors import ConfigurationError
+from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_form, in_query
 from ..replies import Reply
-from ..tickets import Spent, Ticket
+from ..tickets import Ticket
 from .aiohttp_visit import Handler, as_response, visit_of
 
 try:
@@ -30,11 +26,7 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from error
 
-Page = Callable[[web.Request, TicketError, int], str]
-"""Makes the HTML of a refusal from the request, the error and the status."""
-
 _KEY: Any = web.RequestKey("coatcheck.ticket", object) if hasattr(web, "RequestKey") else "coatcheck.ticket"
-_REPLACED = (*SAFE_HEADERS, *CACHE_RULES)
 _OF_THE_ADDRESS = ("rel_url", "url", "path_qs", "raw_path", "query", "query_string")
 
 
@@ -46,70 +38,55 @@ def ticket_from(request: web.BaseRequest) -> Ticket:
     return found
 
 
-def ticket_gate(
-    purpose: str = "download",
-    *,
-    parameter: str = "ticket",
-    resume: timedelta = timedelta(minutes=5),
-    page: Page | None = None,
-    attachment: bool = True,
-) -> Callable[[Handler], Handler]:
-    """A decorator of a handler: one answer of it for each ticket of `purpose`, for the session that asked for it. The
-    settings are those of `coatcheck.integrations.gate.TicketGate`.
-
-    It is for answers, such as files: of requests that come at once each may run the handler, and one gets its answer.
-    An action that must happen once calls `manager_from(request).tickets.redeem` before it acts.
-    """
+def ticket_gate(purpose: str = "download", **settings: Unpack[GateOptions]) -> Callable[[Handler], Handler]:
+    """A decorator of a handler: one answer of it for each ticket of `purpose`, for the session that asked for it.
+    `settings` are those of `coatcheck.passage.GateSettings`; `page` gets aiohttp's request."""
+    wanted = GateSettings(purpose, **settings)
 
     def decorator(handler: Handler) -> Handler:
         @wraps(handler)
         async def gated(request: web.Request) -> web.StreamResponse:
-            way = _Way(request, purpose, resume, attachment)
+            way = _Way(request, wanted, await _find(request, wanted.parameter))
             try:
-                if reply := await way.opens(parameter):
-                    return as_response(reply)
-                return await way.through(handler)
-            except (TicketError, StoreUnavailable) as error:
-                answer = way.passage.answer(error)
-                if page is not None and isinstance(error, TicketError) and way.passage.html:
-                    answer = with_page(answer, page(request, error, answer.status))
-                return as_response(answer)
+                return await way.answer(handler)
+            except _RefusedError as refused:
+                return as_response(refused.reply)
 
         return gated
 
     return decorator
 
 
+class _RefusedError(Exception):
+    """Stops a response that must not go out; the answer in its place."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.reply = reply
+
+
 class _Way:
     """One request on its way through the gate."""
 
-    jwt = ""
-    opened = taken = False
+    def __init__(self, request: web.Request, settings: GateSettings, jwt: str) -> None:
+        visit = visit_of(request)
+        self.request, self.manager = request, visit.front.manager
+        self.passage = Passage(
+            settings,
+            visit.front.manager,
+            visit.session,
+            request,
+            jwt=jwt,
+            method=request.method,
+            path=visit.path,
+            headers=visit.headers,
+        )
+        visit.before = self.starts
 
-    def __init__(self, request: web.Request, purpose: str, resume: timedelta, attachment: bool) -> None:
-        self.request, self.purpose, self.resume, self.attachment = request, purpose, resume, attachment
-        self.visit = visit_of(request)
-        self.visit.before = self.starts
-        self.passage = Passage(self.visit.path.encode("latin-1", "replace"), self.visit.headers, resume)
-
-    async def opens(self, parameter: str) -> Reply | None:
-        """The answer to what never spends a ticket, or None: the handler may run. Raises a refusal."""
-        request, tickets = self.request, self.visit.front.manager.tickets
-        self.jwt = await _find(request, parameter)
-        if reply := early(request.method, self.visit.headers):
-            return reply
-        try:
-            self.passage.ticket = await tickets.peek(self.jwt, self.purpose, self.visit.session, resume=self.resume)
-        except Spent as error:
-            if not self._seen(error):
-                raise
-        if request.method == "HEAD":
-            return Reply(200, [], b"")
-        request[_KEY], self.opened = self.passage.ticket, True
-        return None
-
-    async def through(self, handler: Handler) -> web.StreamResponse:
-        """The handler's response, its ticket taken. Raises a refusal."""
+    async def answer(self, handler: Handler) -> web.StreamResponse:
+        """The handler's response, its ticket taken, or ours."""
+        if reply := await self.manager.carry_out(self.passage.opens()):
+            return as_response(reply)
+        self.request[_KEY] = self.passage.ticket
         raised: web.HTTPException | None = None
         try:
             response = await handler(self.request)
@@ -127,35 +104,17 @@ class _Way:
         return response
 
     async def take(self, status: int) -> None:
-        """Spend the ticket on a success. Raises what then goes out in place of the response."""
-        if self.taken or not self.opened:
-            return
-        tickets, note = self.visit.front.manager.tickets, self.passage.note
-        try:
-            if self.passage.step(status) == "redeem":
-                await tickets.redeem(self.jwt, self.purpose, self.visit.session, note=note, resume=self.resume)
-        except Spent as error:
-            # Of parallel ranges one came first; the others resume.
-            if not self._seen(error):
-                raise
-            self.passage.step(status)
-        self.taken = True
-
-    def _seen(self, error: Spent) -> bool:
-        return self.passage.seen(error, as_datetime(self.visit.front.manager.engine.now()))
+        """Take the ticket. Raises what stops the response."""
+        if reply := await self.manager.carry_out(self.passage.takes(status)):
+            raise _RefusedError(reply)
 
     async def starts(self, response: web.StreamResponse) -> None:
         """What every answer has; a success that the handler starts itself has its ticket taken here."""
         if response.status < 400:
             await self.take(response.status)
-        headers = response.headers
-        for name in {name for name in headers if name.lower().endswith(_REPLACED)}:
-            headers.popall(name)
-        for name, value in SAFE_HEADERS.items():
-            headers[name.title()] = value
-        if self.opened and self.attachment and self.passage.attaches(response.status, set()):
-            said = headers.get("Content-Disposition", "attachment")
-            headers["Content-Disposition"] = re.sub(r"(?i)^\s*inline\b", "attachment", said)
+        safe = self.passage.headers(response.status, response.headers.items())
+        response.headers.clear()
+        response.headers.extend(safe)
 
 
 async def _prepared(_: web.BaseRequest) -> None:
