@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,10 @@ NEEDS = {"redis": "redis-server", "browser": "chromium", "curl": "curl"}
 # A busy machine must not fail a test: nothing here measures time.
 settings.register_profile("coatcheck", deadline=None, print_blob=True)
 settings.load_profile("coatcheck")
+
+# A shell lets what it starts with `&` ignore ctrl-C, and so would the servers that are started here.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -20,8 +20,8 @@ CONTRACT = "errors clock codec policy record change gate store"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
-    "errors info session html events cookies csrf tickets replies manager exchange arrival legacy.source "
-    "connect.framework_secret "
+    "errors info session html events cookies csrf tickets replies manager exchange incoming arrival departure "
+    "legacy.source connect.framework_secret "
     "engine.Commit engine.KEEP engine.DROP"
 )
 """What an integration is made of."""
@@ -69,7 +69,9 @@ MAY_IMPORT = {
     "exchange": (
         "errors hosts info session events csrf replies manager legacy.source engine.Commit engine.KEEP engine.DROP"
     ),
-    "arrival": "session manager legacy exchange",
+    "incoming": "",
+    "arrival": "errors session manager replies legacy exchange",
+    "departure": "errors session events manager exchange engine.Commit engine.KEEP",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",
     # Siblings: none of them imports another.
     "offload": CONTRACT,

@@ -1,7 +1,6 @@
-"""What a request brings from before: an old credential, where its own token has signed nobody in.
+"""What a request brings: its session, and where its own token has signed nobody in, an old credential.
 
-Every driver loads first, and asks here only where `legacy=` was set. The steps are written once; sync and async
-differ in who waits.
+Every driver loads here. The steps are written once; sync and async differ in who waits.
 """
 
 from __future__ import annotations
@@ -9,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple
 
+from .errors import ConfigurationError, StoreUnavailable
 from .exchange import Exchange
 from .legacy.claim import Exchanged, exchange, open_to
 from .legacy.source import Old, Source
 from .manager import AsyncSessionManager, SessionManager
+from .replies import Reply
 from .session import Session
 
 
@@ -24,8 +25,34 @@ class _Read(NamedTuple):
     now: float
 
 
-def arrive(visit: Exchange[SessionManager], session: Session) -> Session:
-    """The session that a request goes on with. Raises `StoreUnavailable` where a store, ours or the old, is down."""
+def arrive(visit: Exchange[SessionManager]) -> Reply | None:
+    """Load the session that a request goes on with, `visit.session`; the answer where the store is down, or the old
+    store of a legacy source. On a public path it is a visitor's then, and `visit.fault` says why."""
+    manager = visit.front.manager
+    try:
+        session = manager.load(visit.token(), visit.client, held=visit.held)
+        if visit.front.legacy:
+            session = _exchange(visit, session)
+    except (StoreUnavailable, ConfigurationError) as error:
+        return visit.without_store(error)
+    visit.session = session
+    return None
+
+
+async def aarrive(visit: Exchange[AsyncSessionManager]) -> Reply | None:
+    """As `arrive`."""
+    manager = visit.front.manager
+    try:
+        session = await manager.load(visit.token(), visit.client, held=visit.held)
+        if visit.front.legacy:
+            session = await _aexchange(visit, session)
+    except (StoreUnavailable, ConfigurationError) as error:
+        return visit.without_store(error)
+    visit.session = session
+    return None
+
+
+def _exchange(visit: Exchange[SessionManager], session: Session) -> Session:
     steps = _steps(visit, session)
     try:
         step = next(steps)
@@ -39,8 +66,8 @@ def arrive(visit: Exchange[SessionManager], session: Session) -> Session:
         return found
 
 
-async def aarrive(visit: Exchange[AsyncSessionManager], session: Session) -> Session:
-    """As `arrive`. What waits for an old store waits on a thread."""
+async def _aexchange(visit: Exchange[AsyncSessionManager], session: Session) -> Session:
+    """What waits for an old store waits on a thread."""
     steps = _steps(visit, session)
     try:
         step = next(steps)

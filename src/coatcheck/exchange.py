@@ -6,10 +6,9 @@ and says which headers and which answers of our own belong to its response. Driv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from typing import Generic, Literal, NamedTuple, TypeVar
-from urllib.parse import quote
 
 from .csrf import HEADER, SAFE, OriginCheck, Refusal, own_origin, refuse_token
 from .engine import DROP, KEEP, Commit
@@ -137,6 +136,10 @@ CACHE_RULES = ("cache-control", "surrogate-control")
 class Exchange(Generic[M]):
     """One request. `headers` have lower-case names; one that came more than once is joined."""
 
+    session: Session
+    """Set by `arrival`."""
+    fault: CoatcheckError | None = None
+    """Why a public path is served to a visitor."""
     moved: str | None = None
     """The token of the session that an old credential stands for, which the client does not hold yet."""
     moved_by_header = False
@@ -246,9 +249,10 @@ class Exchange(Generic[M]):
         self.front.manager.engine.emit("csrf_refused", reason=refusal.reason, detail={"why": refusal.log})
         return None if self.front.csrf == "report" else forbidden(refusal.public, html=self.html)
 
-    def down(self, error: CoatcheckError) -> Reply | None:
+    def without_store(self, error: CoatcheckError) -> Reply | None:
         """The answer where no session could be loaded; None: the path is served to a visitor all the same."""
         logger.error("no session could be loaded: %s", error)
+        self.session, self.fault = self.visitor(), error
         return None if self.front.public.match(self.path) else refusal(error, html=self.html)
 
     def visitor(self) -> Session:
@@ -341,45 +345,3 @@ class Exchange(Generic[M]):
 def _client(headers: dict[bytes, bytes], peer: str | None) -> Client:
     agent = headers.get(b"user-agent")
     return Client(peer, agent.decode("latin-1") if agent else None)
-
-
-# -- requests as their servers tell them -----------------------------------------------------------------
-
-
-def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The headers of an ASGI scope."""
-    pairs = list(pairs)
-    headers = dict(pairs)
-    if len(headers) != len(pairs):
-        # HTTP/2 splits Cookie; a header that must be single and is not joins to a value nobody trusts.
-        # In one go: to join them one by one takes a time that grows with the square of their number.
-        several: dict[bytes, list[bytes]] = {}
-        for name, value in pairs:
-            several.setdefault(name, []).append(value)
-        headers = {name: (b"; " if name == b"cookie" else b", ").join(all_) for name, all_ in several.items()}
-    return headers
-
-
-_CONTENT = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
-
-
-def environ_headers(environ: Mapping[str, object]) -> dict[bytes, bytes]:
-    """The headers in a WSGI environ, or in Django's META."""
-    headers = {
-        name[5:].replace("_", "-").lower().encode("latin-1"): str(value).encode("latin-1", "replace")
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
-    }
-    for name, header in _CONTENT.items():
-        if value := environ.get(name):
-            headers[header] = str(value).encode("latin-1", "replace")
-    return headers
-
-
-def environ_path(environ: Mapping[str, object]) -> str:
-    """The raw path, where the server tells it; else the path that the application routes by, encoded anew."""
-    raw = str(environ.get("RAW_URI") or environ.get("REQUEST_URI") or "")
-    if raw.startswith("/"):
-        return raw.partition("?")[0]
-    path = f"{environ.get('SCRIPT_NAME') or ''}{environ.get('PATH_INFO') or '/'}"
-    return quote(path.encode("latin-1", "replace"), safe="/!$&'()*+,;=:@~")

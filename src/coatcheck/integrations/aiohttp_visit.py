@@ -10,13 +10,13 @@ from typing import Any
 
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
-from ..engine import KEEP, Commit
-from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
-from ..events import logger
-from ..exchange import ANSWERED, CACHE_RULES, NOTHING, Exchange, Front, Told, joined
+from ..departure import acommit, asettle, has_more
+from ..engine import Commit
+from ..errors import ConfigurationError
+from ..exchange import ANSWERED, CACHE_RULES, NOTHING, Exchange, Front, Told
+from ..incoming import joined
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
-from ..session import Session
 
 try:
     from aiohttp import web
@@ -51,7 +51,6 @@ class Visit(Exchange[AsyncSessionManager]):
     still replace it. One that the handler starts itself (a stream, a websocket) is committed as it starts.
     """
 
-    session: Session
     before: Callable[[web.StreamResponse], Awaitable[None]] | None = None
     """What a download's gate has to do when a response starts."""
     committed = False
@@ -59,7 +58,6 @@ class Visit(Exchange[AsyncSessionManager]):
     tells: Told = NOTHING
     failed = True
     """Until a response below 500 starts."""
-    fault: CoatcheckError | None = None
     refused: Exception | None = None
     """Why the last response that was tried could not go out."""
 
@@ -80,14 +78,8 @@ class Visit(Exchange[AsyncSessionManager]):
 
     async def open(self) -> Reply | None:
         """Load the session; the answer to a request that the handler must not see."""
-        try:
-            self.session = await self.front.manager.load(self.token(), self.client, held=self.held)
-            if self.front.legacy:
-                self.session = await aarrive(self, self.session)
-        except (StoreUnavailable, ConfigurationError) as error:
-            if reply := self.down(error):
-                return reply
-            self.session, self.fault = self.visitor(), error
+        if reply := await aarrive(self):
+            return reply
         if self.asks_token(self.session):
             given = self.token_in_header or await self._token_in_body()
             if reply := self.without_token(self.session, given):
@@ -137,7 +129,7 @@ class Visit(Exchange[AsyncSessionManager]):
         if not self.committed:
             # A handler that forgot its return has no status: aiohttp answers 500.
             await self.commit(getattr(response, "status", 500))
-        elif self._has_more():
+        elif has_more(self, self.session):
             await self._settle(self.failed)
 
     async def _failed(self, error: BaseException) -> web.Response | None:
@@ -157,20 +149,11 @@ class Visit(Exchange[AsyncSessionManager]):
         """Store what the request did, and decide what its response says of it. Raises what the commit does."""
         self.failed = status >= 500
         try:
-            result = KEEP if self.front.manager.engine.idle(self.session) else await self._commit()
+            result = await acommit(self, self.session, failed=self.failed)
         except Exception as error:
             self.refused = error
             raise
         self._decide(result, status)
-
-    async def _commit(self) -> Commit:
-        if self.fault is not None:
-            # Nobody knows whose session this is: a new one's cookie would sign its owner out.
-            raise self.fault
-        try:
-            return await self.front.manager.commit(self.session, failed=self.failed)
-        except SessionEnded:
-            return KEEP  # no cookie: deleting it by name would kill another tab's new login
 
     def _decide(self, result: Commit, status: int) -> None:
         # From now on `login` and `rotate` raise, in what is around us as well: their cookie would not go out.
@@ -179,26 +162,9 @@ class Visit(Exchange[AsyncSessionManager]):
 
     async def _settle(self, failed: bool) -> None:
         """The commit of a failed request, or the one after the response."""
-        # In a task of its own: a client that hangs up, and so cancels the request, must not cancel its logout.
-        result = await asyncio.shield(self._commit_late(failed))
+        result = await asettle(self.front.manager, self.session, failed=failed)
         if not self.committed:
             self._decide(result, 500)
-
-    async def _commit_late(self, failed: bool) -> Commit:
-        try:
-            return await self.front.manager.commit(self.session, failed=failed)
-        except SessionEnded:
-            pass  # reported as an event; what has ended stays ended
-        except CoatcheckError as error:
-            logger.error("what this request changed after its response had started is lost: %s", error)
-        return KEEP
-
-    def _has_more(self) -> bool:
-        """Whether the request changed something since its response started."""
-        try:
-            return not self.front.manager.engine.unchanged(self.session)
-        except CoatcheckError:
-            return True  # the commit raises it again, and says so
 
     # -- the response ------------------------------------------------------------------------------------
 

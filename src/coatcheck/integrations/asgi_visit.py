@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
-from ..engine import KEEP, Commit
-from ..errors import (
-    CoatcheckError,
-    ConfigurationError,
-    SessionEnded,
-    StoreUnavailable,
-)
-from ..events import logger
-from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told, joined
+from ..departure import acommit, asettle, has_more
+from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
+from ..incoming import joined
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
-from ..session import Session
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -52,12 +44,10 @@ def keep(held: list[Message], message: Message) -> None:
 class Visit(Exchange[AsyncSessionManager]):
     """One request or websocket on its way through the middleware."""
 
-    session: Session
     started = False
     answered = False
     failed = True
     """Until a response below 500 starts."""
-    fault: CoatcheckError | None = None
     error: Exception | None = None
 
     def __init__(self, app: App, front: Front[AsyncSessionManager], scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,16 +82,9 @@ class Visit(Exchange[AsyncSessionManager]):
 
     async def open(self) -> bool:
         """Load the session; False if the request was answered, for the store is down."""
-        manager = self.front.manager
-        try:
-            self.session = await manager.load(self.token(), self.client, held=self.held)
-            if self.front.legacy:
-                self.session = await aarrive(self, self.session)
-        except (StoreUnavailable, ConfigurationError) as error:
-            if reply := self.down(error):
-                await self.answer(reply)
-                return False
-            self.session, self.fault = self.visitor(), error
+        if reply := await aarrive(self):
+            await self.answer(reply)
+            return False
         self.scope["session"] = self.session
         self.scope["coatcheck"] = self.front
         return True
@@ -164,26 +147,13 @@ class Visit(Exchange[AsyncSessionManager]):
             await self._settle(failed=self.failed)
 
     async def _settle(self, failed: bool) -> None:
-        """The commit after the response: there is nobody left to tell but the log."""
-        # In a task of its own: a timeout that cancels the request must not cancel its logout.
-        await asyncio.shield(self._commit_late(failed))
-
-    async def _commit_late(self, failed: bool) -> None:
+        """The commit after the response."""
         self.gather()
-        try:
-            await self.front.manager.commit(self.session, failed=failed)
-        except SessionEnded:
-            pass  # reported as an event; what has ended stays ended
-        except CoatcheckError as error:
-            logger.error("what this request changed after its response had started is lost: %s", error)
+        await asettle(self.front.manager, self.session, failed=failed)
 
     def _has_more(self) -> bool:
-        """Whether the request changed something since its response started."""
         self.gather()
-        try:
-            return not self.front.manager.engine.unchanged(self.session)
-        except CoatcheckError:
-            return True  # the commit raises it again, and says so
+        return has_more(self, self.session)
 
     async def sending(self, message: Message) -> None:
         """What the application sends, with the session's part in the message that starts the response."""
@@ -196,7 +166,7 @@ class Visit(Exchange[AsyncSessionManager]):
             session = self.session
             self.gather()
             try:
-                result = KEEP if self.front.manager.engine.idle(session) else await self._commit()
+                result = await acommit(self, session, failed=self.failed)
             except Exception as error:  # noqa: BLE001 (raised by `run`: frameworks garble what is raised through send)
                 if not self.is_ours(error):
                     self.error = error
@@ -204,15 +174,6 @@ class Visit(Exchange[AsyncSessionManager]):
                 return
             message = _with(message, self.told(session, result, status))
         await self.send(message)
-
-    async def _commit(self) -> Commit:
-        if self.fault is not None:
-            # Nobody knows whose session this is: a new one's cookie would sign its owner out.
-            raise self.fault
-        try:
-            return await self.front.manager.commit(self.session, failed=self.failed)
-        except SessionEnded:
-            return KEEP  # no cookie: deleting it by name would kill another tab's new login
 
     # -- answers of our own ------------------------------------------------------------------------------
 

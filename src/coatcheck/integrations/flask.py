@@ -39,7 +39,7 @@ def session_from(request: flask.Request | None = None) -> Session:
     Raises `ConfigurationError` where the extension is missing or the path is excluded.
     """
     visit = _interface(flask.current_app).visit(request or flask.request)
-    if visit is None or visit.session is None:
+    if visit is None or not visit.has_session:
         raise ConfigurationError("no session here: take this path out of COATCHECK_EXCLUDE")
     return visit.session
 
@@ -121,8 +121,10 @@ class Interface(SessionInterface):
             else:
                 visit.open()
             if flask_login.is_used(app):
-                flask_login.take_out(app, request, visit.session, self.manager.engine.now)
-        return visit.session  # type: ignore[return-value]  # a FlaskSession: see `adopt`
+                flask_login.take_out(
+                    app, request, visit.session if visit.has_session else None, self.manager.engine.now
+                )
+        return visit.session if visit.has_session else None  # type: ignore[return-value]  # a FlaskSession: see `adopt`
 
     def guard(self) -> flask.Response | None:
         """Before the view: the answer in its place."""

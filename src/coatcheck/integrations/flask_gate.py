@@ -18,7 +18,7 @@ import flask
 from flask.typing import ResponseReturnValue
 
 from ..errors import ConfigurationError
-from ..exchange import environ_headers, environ_path
+from ..incoming import environ_headers, environ_path
 from ..manager import SessionManager
 from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_environ, in_form
 from ..session import Session

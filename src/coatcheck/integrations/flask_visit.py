@@ -11,13 +11,12 @@ from werkzeug.wsgi import get_input_stream
 
 from ..arrival import arrive
 from ..csrf import SCAN_LIMIT, TokenScanner
-from ..engine import KEEP, Commit
-from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
-from ..events import logger
-from ..exchange import CACHE_RULES, Exchange, Front, Told, environ_headers, environ_path
+from ..departure import commit, settle
+from ..errors import CoatcheckError
+from ..exchange import CACHE_RULES, Exchange, Front, Told
+from ..incoming import environ_headers, environ_path
 from ..manager import SessionManager
 from ..replies import Reply
-from ..session import Session
 
 _PIECE = 16_384
 
@@ -25,15 +24,14 @@ _PIECE = 16_384
 class Visit(Exchange[SessionManager]):
     """One request on its way through the application."""
 
-    session: Session | None = None
-    """None on an excluded path."""
+    has_session = False
+    """Whether there is one: none on an excluded path."""
     reply: Reply | None = None
     """The answer in place of the view's."""
     failed = False
     """Whether nothing but a logout is to be committed."""
     guarded = False
     """Whether it is a request, not a test's look at the session."""
-    fault: CoatcheckError | None = None
     _committed = _settled = False
 
     def __init__(self, front: Front[SessionManager], environ: dict[str, Any]) -> None:
@@ -54,22 +52,20 @@ class Visit(Exchange[SessionManager]):
         self.reply = self.from_elsewhere()
         if self.reply is not None:
             self.session, self.failed = self.visitor(), True
-        elif not self.excluded:
-            try:
-                self.session = self.front.manager.load(self.token(), self.client, held=self.held)
-                if self.front.legacy:
-                    self.session = arrive(self, self.session)
-            except (StoreUnavailable, ConfigurationError) as error:
-                self.refuse(error)
+        elif self.excluded:
+            return
+        else:
+            self.reply = arrive(self)
+        self.has_session = True
 
     def refuse(self, error: CoatcheckError) -> None:
         """There is no session to be had."""
-        self.session, self.fault, self.reply = self.visitor(), error, self.down(error)
+        self.reply, self.has_session = self.without_store(error), True
 
     def guard(self, environ: dict[str, Any]) -> Reply | None:
         """The answer in place of the view's, or None. Raises werkzeug's `HTTPException` for a body that breaks off."""
         self.guarded = True
-        if self.reply is None and self.session is not None and self.asks_token(self.session):
+        if self.reply is None and self.has_session and self.asks_token(self.session):
             given = self.token_in_header or self._token_in_body(environ)
             self.reply = self.without_token(self.session, given)
         self.failed = self.failed or self.reply is not None
@@ -97,13 +93,12 @@ class Visit(Exchange[SessionManager]):
 
         Raises what is the application's own mistake, and anything in a test's session transaction.
         """
-        session = self.session
-        if session is None or self._committed:
+        if not self.has_session or self._committed:
             return
         status = response.status_code
         self.failed = self.failed or status >= 500
         try:
-            result = KEEP if self.front.manager.engine.idle(session) else self._commit(session)
+            result = commit(self, self.session, failed=self.failed)
         except Exception as error:
             # Flask comes back with the page of a 500, which is committed as one that failed.
             if not (self.guarded and self.is_ours(error)):
@@ -112,31 +107,17 @@ class Visit(Exchange[SessionManager]):
             become(response, self.replacement(error))
             return
         self._committed = True
-        _tell(response, self.told(session, result, status))
+        _tell(response, self.told(self.session, result, status))
         if response.is_streamed and not response.direct_passthrough:
             response.response = _Body(response.response, self)
-
-    def _commit(self, session: Session) -> Commit:
-        if self.fault is not None and not self.failed:
-            # Nobody knows whose session this is: a new one's cookie would sign its owner out.
-            raise self.fault
-        try:
-            return self.front.manager.commit(session, failed=self.failed)
-        except SessionEnded:
-            return KEEP  # no cookie: deleting it by name would kill another tab's new login
 
     def settle(self, failed: bool) -> None:
         """The commit at the end of a streamed body, or of a request that never came to its response: there is
         nobody left to tell but the log."""
-        if self._settled or self.session is None:
+        if self._settled or not self.has_session:
             return
         self._settled = self._committed = True
-        try:
-            self.front.manager.commit(self.session, failed=failed or self.failed or self.fault is not None)
-        except SessionEnded:
-            pass  # reported as an event; what has ended stays ended
-        except CoatcheckError as error:
-            logger.error("what this request changed after its response had started is lost: %s", error)
+        settle(self.front.manager, self.session, failed=failed or self.failed)
 
     def teardown(self) -> None:
         """The request is over. An exception that leaves the application comes by no response."""

@@ -32,7 +32,7 @@ class TicketGate:
     `settings` are those of `coatcheck.passage.GateSettings`; `page` gets the request's scope.
     """
 
-    def __init__(self, app: App, /, purpose: str = "download", **settings: Unpack[GateOptions]) -> None:
+    def __init__(self, app: App, purpose: str = "download", **settings: Unpack[GateOptions]) -> None:
         self.app = app
         self.settings = GateSettings(purpose, **settings)
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Unpack
 
 from ..errors import ConfigurationError
-from ..exchange import environ_headers, environ_path
+from ..incoming import environ_headers, environ_path
 from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_environ, in_form
 from ..replies import Reply
 from ..tickets import Ticket

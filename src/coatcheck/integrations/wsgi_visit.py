@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from ..arrival import arrive
 from ..csrf import TokenScanner
-from ..engine import KEEP, Commit
-from ..errors import CoatcheckError, ConfigurationError, SessionEnded, StoreUnavailable
-from ..events import logger
-from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told, environ_headers, environ_path
+from ..departure import commit, has_more, settle
+from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
+from ..incoming import environ_headers, environ_path
 from ..manager import SessionManager
 from ..replies import Reply, refusal
-from ..session import Session
 from .wsgi_input import Ahead
 from .wsgi_response import Environ, Headers, Response, StartResponse
 
@@ -20,10 +18,8 @@ _CHUNK = 8192
 class Visit(Exchange[SessionManager], Response):
     """One request on its way through the middleware."""
 
-    session: Session
     failed = True
     """Until a response below 500 starts."""
-    fault: CoatcheckError | None = None
     _settled = False
 
     def __init__(self, front: Front[SessionManager], environ: Environ, start_response: StartResponse) -> None:
@@ -41,14 +37,8 @@ class Visit(Exchange[SessionManager], Response):
 
     def open(self) -> Reply | None:
         """Load the session; the answer where the store is down."""
-        try:
-            self.session = self.front.manager.load(self.token(), self.client, held=self.held)
-            if self.front.legacy:
-                self.session = arrive(self, self.session)
-        except (StoreUnavailable, ConfigurationError) as error:
-            if reply := self.down(error):
-                return reply
-            self.session, self.fault = self.visitor(), error
+        if reply := arrive(self):
+            return reply
         self.environ["coatcheck.session"] = self.session
         self.environ["coatcheck.front"] = self.front
         return None
@@ -76,22 +66,13 @@ class Visit(Exchange[SessionManager], Response):
         self.failed = status >= 500
         session = self.session
         try:
-            result = KEEP if self.front.manager.engine.idle(session) else self._commit()
+            result = commit(self, session, failed=self.failed)
         except Exception as error:
             self.failed = True
             if not self.is_ours(error):
                 raise
             return self.replacement(error)
         return _with(headers, self.told(session, result, status))
-
-    def _commit(self) -> Commit:
-        if self.fault is not None:
-            # Nobody knows whose session this is: a new one's cookie would sign its owner out.
-            raise self.fault
-        try:
-            return self.front.manager.commit(self.session, failed=self.failed)
-        except SessionEnded:
-            return KEEP  # no cookie: deleting it by name would kill another tab's new login
 
     def failed_with(self, error: BaseException, /) -> Reply | None:
         """A failed request commits nothing but an end."""
@@ -103,26 +84,14 @@ class Visit(Exchange[SessionManager], Response):
 
     def ends(self) -> None:
         """Commit what the body changed while it went out. There is nobody left to tell but the log."""
-        if not self.answered and (not self.started or self._has_more()):
+        if not self.answered and (not self.started or has_more(self, self.session)):
             self._settle()
 
     def _settle(self) -> None:
         if self._settled:
             return
         self._settled = True
-        try:
-            self.front.manager.commit(self.session, failed=self.failed)
-        except SessionEnded:
-            pass  # reported as an event; what has ended stays ended
-        except CoatcheckError as error:
-            logger.error("what this request changed after its response had started is lost: %s", error)
-
-    def _has_more(self) -> bool:
-        """Whether the request changed something since its response started."""
-        try:
-            return not self.front.manager.engine.unchanged(self.session)
-        except CoatcheckError:
-            return True  # the commit raises it again, and says so
+        settle(self.front.manager, self.session, failed=self.failed)
 
 
 def _with(headers: Headers, told: Told) -> Headers:

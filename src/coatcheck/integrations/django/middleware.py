@@ -9,7 +9,6 @@ A subclass of Django's, so that its checks and the admin's pass. Under ASGI it i
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -17,9 +16,8 @@ from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
 
 from ...arrival import aarrive, arrive
-from ...engine import KEEP
-from ...errors import CoatcheckError, ConfigurationError, ReauthenticationRequired, SessionEnded, StoreUnavailable
-from ...events import logger
+from ...departure import acommit, asettle, commit, settle
+from ...errors import ConfigurationError, ReauthenticationRequired, StoreUnavailable
 from ...exchange import Front
 from ...manager import AsyncSessionManager, SessionManager
 from ...replies import refusal
@@ -100,21 +98,12 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
     async def __acall__(self, request: Any) -> Any:
         """As `__call__`."""
         visit = Visit(self.front, request)
-        if not visit.excluded:
-            try:
-                token = visit.token()
-                core = await self.manager.load(token, visit.client, held=visit.held)
-                if self.front.legacy:
-                    core = await aarrive(visit, core)
-                visit.open(request, core, token)
-            except (StoreUnavailable, ConfigurationError) as error:
-                if (reply := visit.without_store(request, error)) is not None:
-                    return reply
+        if not visit.excluded and (reply := visit.opened(request, await aarrive(visit))) is not None:
+            return reply
         try:
             response = await self.get_response(request)
         except BaseException:
-            # In a task of its own: a client that goes away must not cancel its logout.
-            await asyncio.shield(_alate(visit, failed=True))
+            await _alate(visit, failed=True)
             raise
         if visit.store is None:
             return visit.without_session(request, response)
@@ -123,9 +112,7 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
                 await visit.store.acore()
                 ended = await self.manager.commit(before.prepare(), failed=True)
                 visit.store.follow(before, ended, visit.fails(response))
-            result = await self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
-        except SessionEnded:
-            result = KEEP
+            result = await acommit(visit, visit.store.prepare(), failed=visit.fails(response))
         except Exception as error:  # noqa: BLE001 (answered, or raised again, by `instead`)
             return visit.instead(error, response)
         return _streams(visit, visit.finish(result, response))
@@ -133,17 +120,7 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
     def process_request(self, request: Any) -> Any:
         """Load the session; a response if the store is down."""
         visit = Visit(self.front, request)
-        if visit.excluded:
-            return None
-        try:
-            token = visit.token()
-            core = self.manager.load(token, visit.client, held=visit.held)
-            if self.front.legacy:
-                core = arrive(visit, core)
-            visit.open(request, core, token)
-        except (StoreUnavailable, ConfigurationError) as error:
-            return visit.without_store(request, error)
-        return None
+        return None if visit.excluded else visit.opened(request, arrive(visit))
 
     def _view(self, request: Any, view: Any, _args: Any, _kwargs: Any) -> Any:
         """403 for a request that another site made, unless the view is `csrf_exempt`: webhooks, SAML."""
@@ -174,9 +151,7 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
             if (before := visit.replaced(request)) is not None:
                 ended = self.manager.commit(before.prepare(), failed=True)
                 visit.store.follow(before, ended, visit.fails(response))
-            result = self.manager.commit(visit.store.prepare(), failed=visit.fails(response))
-        except SessionEnded:
-            result = KEEP  # no cookie: deleting it by name would kill another tab's new login
+            result = commit(visit, visit.store.prepare(), failed=visit.fails(response))
         except Exception as error:  # noqa: BLE001 (answered, or raised again, by `instead`)
             return visit.instead(error, response)
         return _streams(visit, visit.finish(result, response))
@@ -211,28 +186,14 @@ async def _awhile(visit: Visit, body: AsyncIterator[bytes]) -> AsyncIterator[byt
             yield part
         failed = False
     finally:
-        await asyncio.shield(_alate(visit, failed))
+        await _alate(visit, failed)
 
 
 def _late(visit: Visit, failed: bool) -> None:
-    """The commit for which there is nobody left to tell but the log."""
     if visit.store is not None:
-        try:
-            managers.sync_manager().commit(visit.store.prepare(), failed=failed or visit.failed)
-        except SessionEnded:
-            pass  # reported as an event; what has ended stays ended
-        except CoatcheckError as error:
-            logger.error(_LOST, error)
+        settle(managers.sync_manager(), visit.store.prepare(), failed=failed or visit.failed)
 
 
 async def _alate(visit: Visit, failed: bool) -> None:
     if visit.store is not None:
-        try:
-            await managers.async_manager().commit(visit.store.prepare(), failed=failed or visit.failed)
-        except SessionEnded:
-            pass
-        except CoatcheckError as error:
-            logger.error(_LOST, error)
-
-
-_LOST = "what this request changed after its response had started is lost: %s"
+        await asettle(managers.async_manager(), visit.store.prepare(), failed=failed or visit.failed)

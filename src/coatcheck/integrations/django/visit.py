@@ -16,11 +16,10 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import is_same_domain
 
 from ...engine import Commit
-from ...errors import CoatcheckError
 from ...events import logger
-from ...exchange import CACHE_RULES, Exchange, Front, Told, environ_headers, environ_path, joined
+from ...exchange import CACHE_RULES, Exchange, Front, Told
+from ...incoming import environ_headers, environ_path, joined
 from ...replies import Reply
-from ...session import Session
 from .store import SessionStore
 
 NO_STORE = "private, no-store"
@@ -33,7 +32,7 @@ class Visit(Exchange[Any]):
     store: SessionStore | None = None
     """None: its path has no session."""
     failed = False
-    fault: CoatcheckError | None = None
+    _shown: str | None = None
 
     def __init__(self, front: Front[Any], request: Any) -> None:
         scope, meta = getattr(request, "scope", None), request.META
@@ -62,18 +61,15 @@ class Visit(Exchange[Any]):
 
     def token(self) -> str | None:
         """The token that was sent, or None."""
-        return super().token() if self.by_header else self._test_token or super().token()
+        self._shown = super().token() if self.by_header else self._test_token or super().token()
+        return self._shown
 
-    def open(self, request: Any, core: Session, token: str | None = None) -> None:
-        """Give the request its session."""
-        self.store = request.session = SessionStore.of_request(self.front.manager, core, self.moved or token)
-
-    def without_store(self, request: Any, error: CoatcheckError) -> HttpResponse | None:
-        """The answer where nothing could be loaded; None: the path is served to a visitor all the same."""
-        if reply := self.down(error):
+    def opened(self, request: Any, reply: Reply | None) -> HttpResponse | None:
+        """Give the request its session; the answer where none could be loaded."""
+        if reply is not None:
             return to_response(reply)
-        self.fault = error
-        self.open(request, self.visitor())
+        token = None if self.fault else self.moved or self._shown
+        self.store = request.session = SessionStore.of_request(self.front.manager, self.session, token)
         return None
 
     def from_elsewhere(self) -> Reply | None:
@@ -91,11 +87,8 @@ class Visit(Exchange[Any]):
     # -- the response ------------------------------------------------------------------------------------
 
     def fails(self, response: HttpResponse) -> bool:
-        """Whether a request with that response commits nothing but an end. Raises the fault that is in the way."""
+        """Whether a request with that response commits nothing but an end."""
         self.failed = self.failed or response.status_code >= 500
-        if self.fault is not None and self.store is not None and self.store.modified:
-            # Nobody knows whose session this is: a new one's cookie would sign its owner out.
-            raise self.fault
         return self.failed
 
     def replaced(self, request: Any) -> SessionStore | None:
