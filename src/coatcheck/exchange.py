@@ -92,6 +92,8 @@ class Front(Generic[M]):
     ) -> None:
         if csrf not in _MODES:
             raise ConfigurationError(f"csrf={csrf!r}: one of {', '.join(_MODES)}")
+        if not hasattr(manager.store, "own_secret"):
+            manager.engine.verify("")  # a missing secret shows at start-up and not at the first request
         self.manager: M = manager
         self.csrf: Mode = csrf
         exempt = csrf_exempt if isinstance(csrf_exempt, str) else tuple(csrf_exempt)

@@ -72,8 +72,6 @@ def setup(
     if csrf == "token" and not hasattr(StreamReader, "unread_data"):
         raise ConfigurationError('csrf="token": this version of aiohttp cannot look at a body and hand it on')
     made = manager or AsyncSessionManager(**manager_settings)
-    if not hasattr(made.store, "own_secret"):
-        made.engine.verify("")  # a missing secret shows now and not at the first request
     front = app[_FRONT] = Front(
         made,
         csrf=csrf,

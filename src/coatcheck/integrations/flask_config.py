@@ -63,8 +63,6 @@ def set_up(
     policy_given = manager is not None or "policy" in settings
     if manager is None:
         manager = kind(**_arguments(settings, app.config, app.default_config, user_field))
-        if not hasattr(manager.store, "own_secret"):
-            manager.engine.verify("")  # a missing secret shows now and not at the first request
         return SetUp(manager, front, True, policy_given)
     if settings:
         raise ConfigurationError(f"{', '.join(sorted(settings))}: belongs to the manager that was passed")

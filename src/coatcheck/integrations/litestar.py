@@ -132,8 +132,6 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
             kind = entry.middleware if isinstance(entry, DefineMiddleware) else entry
             if isinstance(kind, type) and issubclass(kind, LitestarMiddleware):
                 raise ConfigurationError("Litestar's own session middleware is there too: take it out")
-        if not hasattr(self.manager.store, "own_secret"):
-            self.manager.engine.verify("")  # a missing secret shows now and not at the first request
         app_config.middleware.insert(0, self.middleware)
         app_config.state["coatcheck"] = self
         for answered in ANSWERED:
