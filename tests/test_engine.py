@@ -12,7 +12,7 @@ from coatcheck import Client, Event, Session, SessionManager
 from coatcheck.change import Change
 from coatcheck.clock import system_clock
 from coatcheck.engine import UserField
-from coatcheck.errors import ConfigurationError, ReauthenticationRequired, StoreUnavailable
+from coatcheck.errors import ConfigurationError, ReauthenticationRequired, SessionDataError, StoreUnavailable
 from coatcheck.store import Held
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing import FakeClock
@@ -195,6 +195,29 @@ def test_an_empty_field_is_nobody(by_field: SessionManager, empty: object) -> No
     after = request(by_field, user, sets(_user_id=empty))
     assert by_field.load(user).ended_reason == "logout"
     assert by_field.load(after).user_id is None
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_logout_by_field_is_not_lost_over_a_value_that_cannot_be_stored(
+    by_field: SessionManager, failed: bool
+) -> None:
+    """Whether the request failed by itself or fails here, the session has ended; a login is then none."""
+    token = request(by_field, None, sets(_user_id="ada", steps=[]))
+
+    def broken(user: object) -> Session:
+        session = by_field.load(token)
+        session["steps"].append(object())
+        session["_user_id"] = user
+        return session
+
+    for user, reason in (("bob", None), (None, "logout")):
+        if failed:
+            by_field.commit(broken(user), failed=True)
+        else:
+            with pytest.raises(SessionDataError):
+                by_field.commit(broken(user))
+        assert by_field.load(token).ended_reason == reason
+    assert by_field.sessions("bob") == []
 
 
 def test_revoke_user_holds_for_logins_by_field(by_field: SessionManager, clock: FakeClock) -> None:

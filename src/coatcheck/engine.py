@@ -85,13 +85,19 @@ class Engine(Loading):
         Raises `SessionEnded` for a write after the end, `ReauthenticationRequired` for a login that
         `revoke_user` overtook, `SessionDataError`, `StoreUnavailable`.
         """
-        self.follow_user_field(subject)
+        fault: SessionDataError | None = None
+        try:
+            self.follow_user_field(subject)
+        except SessionDataError as error:
+            fault = error  # after the logout, which must not be lost over a value that cannot be stored
         ended = subject._ending
         if ended is not None:
             yield from self.end(ended, "logout")
             subject._ending = None
         if failed:
             return DROP if ended else KEEP
+        if fault is not None:
+            raise fault
         if subject._pending:
             return (yield from self._login(subject, subject._pending))
         if subject._record is None:
@@ -109,14 +115,21 @@ class Engine(Loading):
     def follow_user_field(self, subject: Session) -> None:
         """Where the user's id lies in a field, a new value there is a login and its removal a logout.
 
-        Every commit asks it; a framework that tells the session's name before that asks earlier.
+        Every commit asks it; a framework that tells the session's name before that asks earlier. Raises
+        `SessionDataError` for a value that cannot be stored: then a login is none, and a logout is one.
         """
         if subject._pending or not self._user_moved(subject):
             return
         user = self._user_in(subject)
         # What this request wrote stays (a flash message); the rest was the other user's. What came with the user's id
         # is the new one's, also where the other had the same (Flask-Login: `_fresh`, `_id`).
-        own = {name: subject[name] for name in {*subject.changes()[0], *(subject._since or ())} if name in subject}
+        try:
+            written = {*subject.changes()[0], *(subject._since or ())}
+        except SessionDataError:
+            if user is None:
+                subject.logout()
+            raise
+        own = {name: subject[name] for name in written if name in subject}
         if user is None:
             subject.logout()
         else:
