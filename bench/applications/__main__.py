@@ -15,6 +15,7 @@ from .ihatemoney import IHateMoney
 from .lnbits import LNbits
 from .sqladmin import SQLAdmin
 from .starlette import Starlette
+from .superset import Superset
 from .wagtail import Wagtail
 
 APPLICATIONS: tuple[Application, ...] = (
@@ -24,6 +25,7 @@ APPLICATIONS: tuple[Application, ...] = (
     FlaskWTF(),
     FlaskLogin(),
     IHateMoney(),
+    Superset(),
     Starlette(),
     LNbits(),
     SQLAdmin(),
