@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.servers import RedisServer
+from tests.servers import PostgresServer, RedisServer
 from tools import programs
 
-NEEDS = {"redis": "redis-server", "browser": "chromium", "curl": "curl"}
+NEEDS = {"redis": "redis-server", "postgresql": "postgresql", "browser": "chromium", "curl": "curl"}
 """Mark of a test, and the program that it needs."""
 
 # A busy machine must not fail a test: nothing here measures time.
@@ -26,8 +26,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses the Redis fixtures, so that nobody can forget to."""
     for item in items:
-        if "redis_server" in getattr(item, "fixturenames", ()):
-            item.add_marker("redis")
+        for mark, fixture in (("redis", "redis_server"), ("postgresql", "postgres_server")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -55,3 +56,17 @@ def redis_url(redis_server: RedisServer) -> str:
     """The URL of an empty database on that server."""
     redis_server.cli("FLUSHDB")
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL for the whole session."""
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """The URL of an empty database on that server."""
+    postgres_server.empty()
+    return f"{postgres_server.url}?create=1"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+import psycopg
 import redis
 
 from tools import programs
@@ -165,6 +167,64 @@ class RedisServer(Server):
         """Whether it answers, and not some other server that took the port in between."""
         with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
             return bool(self.cli("INFO", "server")["process_id"] == self.pid)
+        return False
+
+
+class PostgresServer(Server):
+    """A PostgreSQL that syncs nothing to the disk, with further settings. Made once, it can be stopped and started."""
+
+    def __init__(self, *settings: str) -> None:
+        super().__init__()
+        self._settings = settings
+        self.port = 0
+        # It refuses to run as root. Debian's package makes this user.
+        self._user: dict[str, Any] = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+
+    @property
+    def url(self) -> str:
+        """The store URL of its first database."""
+        return f"postgresql://postgres:secret@{self.host}:{self.port}/postgres"
+
+    def start(self) -> None:
+        """Start it, on the port that it had before if there was one; returns when it answers."""
+        initdb = programs.find("postgresql")
+        assert initdb is not None, "postgresql is missing: make system"
+        data, first = self.folder / "data", self.port == 0
+        if first:
+            password = self.folder / "password"
+            password.write_text("secret")
+            for path in (self.folder, password):
+                path.chmod(0o755)
+            if self._user:
+                shutil.chown(self.folder, **self._user)
+            options = (
+                f"--no-sync --encoding=UTF8 --locale=C -U postgres --auth=scram-sha-256 --pwfile={password} -D {data}"
+            )
+            subprocess.run([initdb, *options.split()], check=True, capture_output=True, cwd=self.folder, **self._user)
+        had = self.port
+        for _ in range(20):
+            self.port = had or free_port()
+            base = f"-D {data} -h {self.host} -p {self.port} -k {self.folder} -c fsync=off -c full_page_writes=off"
+            settings = [part for setting in self._settings for part in ("-c", setting)]
+            self._spawn([initdb.with_name("postgres"), *base.split(), *settings], cwd=self.folder, **self._user)
+            if self._answers(self._is_up):
+                return
+        message = f"postgres does not start:\n{self.log}"
+        raise RuntimeError(message)
+
+    def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Ask one statement, and return its rows."""
+        with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def empty(self) -> None:
+        """Take out all tables."""
+        self.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    def _is_up(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError):
+            return self.sql("SELECT current_setting('data_directory')") == [(str(self.folder / "data"),)]
         return False
 
 

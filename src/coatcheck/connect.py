@@ -22,6 +22,8 @@ SCHEMES = {
     "valkey": "redis",
     "valkeys": "redis",
     "unix": "redis",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
 }
 """URL scheme -> module of `coatcheck.stores`, loaded when it is named and not before."""
 

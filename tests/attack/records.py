@@ -12,12 +12,11 @@ from uuid import UUID
 from hypothesis import strategies as st
 from markupsafe import Markup
 
-from coatcheck import SessionManager, codec
+from coatcheck import SessionManager, codec, rows
 from coatcheck.codec import to_bytes
 from coatcheck.errors import StoreUnavailable
 from coatcheck.record import Record, dump_record
 from coatcheck.store import Held
-from coatcheck.stores import sqlite_rows
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.redis import values
 from tests.attack.mutations import EDITS, PIECES, mutate, texts
@@ -72,7 +71,7 @@ SHOWN, HASH, RECORD = _row()
 ROW = dump_record(RECORD)
 ABOUT: list[Any] = json.loads(ROW.split("\n", 1)[0])
 FLAVOURS: dict[str, Callable[[bytes], Held]] = {
-    "sqlite": lambda data: sqlite_rows.record_of(RECORD.handle, data),
+    "sqlite": lambda data: rows.record_of(RECORD.handle, data),
     "redis": lambda data: values.load(RECORD.handle, b"L" + b"n" * 8 + b"0" * 13 + data),
     "redis, an end": lambda data: values.load(RECORD.handle, b"E" + b"n" * 8 + data),
 }

@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 from typing import NamedTuple
 
-from coatcheck.stores.sqlite_rows import record_of
+from coatcheck.rows import record_of
 from tests.processes.history import History
 from tests.processes.team import Hand
 

@@ -1,12 +1,6 @@
-"""The tables of the SQLite store, and what a row says."""
+"""The tables of the SQLite store."""
 
 from __future__ import annotations
-
-from ..codec import from_bytes
-from ..errors import StoreUnavailable
-from ..policy import TOMBSTONE
-from ..record import Ended, Record, load_record
-from ..store import Held
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS "{ns}_sessions" (
@@ -38,22 +32,3 @@ CREATE TABLE IF NOT EXISTS "{ns}_tickets" (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS "{ns}_tickets_forget" ON "{ns}_tickets" (forget_at);
 """
-
-
-def value_of(handle: str, row: tuple[bytes | None, str, float, str | None] | None) -> Held:
-    """What a row of SELECT record, reason, forget_at, successor says."""
-    if row is None:
-        return None
-    if row[0] is None:
-        return Ended(row[1], row[2] - TOMBSTONE, successor=row[3])
-    return record_of(handle, row[0])
-
-
-def record_of(handle: str, data: bytes) -> Record:
-    """A live session's record. Raises `StoreUnavailable` for one that cannot be read."""
-    try:
-        return load_record(handle, from_bytes(data))
-    except ValueError:
-        raise StoreUnavailable(
-            f"the session {handle} cannot be read: a newer version wrote it, or its row is damaged"
-        ) from None

@@ -20,10 +20,11 @@ from ..gate import Gate, dump_patches, load_patches
 from ..health import Check
 from ..policy import TOMBSTONE
 from ..record import Ended, Record, dump_record, held
+from ..rows import record_of, value_of
 from ..store import Held, Login, Stats, Taken
 from . import sqlite_health
 from .sqlite_file import Connection, Database
-from .sqlite_rows import SCHEMA, record_of, value_of
+from .sqlite_rows import SCHEMA
 
 _PURGE_EVERY = 60.0
 _PURGE_BATCH = 100

@@ -11,11 +11,11 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from ... import fork
 from ...change import Change
 from ...codec import Wire
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
-from . import fork
 from .faults import dropped, plain, slow
 from .lane import Lane
 from .plans import Plans

@@ -11,13 +11,14 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from ... import fork
 from ...change import Change
 from ...codec import Wire
 from ...health import Check
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from ...token import new_handle
-from . import fork, health
+from . import health
 from .faults import dropped, plain, slow
 from .plans import Plans
 from .steps import Pause, Plan

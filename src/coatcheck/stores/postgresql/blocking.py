@@ -1,0 +1,201 @@
+"""The store for synchronous callers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool
+
+from ... import fork
+from ...change import Change
+from ...codec import Wire
+from ...record import Record
+from ...store import Held, Login, Stats, Taken
+from .plans import Plan, Plans, nothing
+from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
+from .url import Target, parse
+
+T = TypeVar("T")
+
+
+class _Connection(psycopg.Connection[Any]):
+    """One whose every wait is over at a deadline (monotonic)."""
+
+    server: ClassVar[Server]
+    deadline = 0.0
+
+    @classmethod
+    def connect(cls, *arguments: Any, **keywords: Any) -> Any:
+        """As the driver's; the pool keeps to itself why it fails."""
+        try:
+            made = super().connect(*arguments, **keywords)
+        except psycopg.Error as error:
+            cls.server.refusal = error
+            raise
+        cls.server.refusal = None
+        return made
+
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+        """As the driver's."""
+        if timeout is None:
+            timeout = max(0.0, self.deadline - time.monotonic())
+        return super().wait(gen, interval, timeout)
+
+
+def _check(connection: Any) -> None:
+    if is_stale(connection):
+        raise psycopg.OperationalError("stale")
+
+
+class PostgreSQLStore:
+    """Sessions in PostgreSQL 13 or newer. Constructing it does no I/O; the tables are made by `coatcheck migrate`.
+
+    `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.ConnectionPool`, which is used as it
+    is, and never closed.
+    """
+
+    def __init__(self, target: Target | str | ConnectionPool[Any], *, namespace: str = "coatcheck") -> None:
+        self._given = target if isinstance(target, ConnectionPool) else None
+        if isinstance(target, ConnectionPool):
+            target = str(target.conninfo)
+        self.target = parse(target) if isinstance(target, str) else target
+        self.namespace = namespace
+        self.offset = 0.0
+        self._server = Server(self.target, namespace)
+        self._plans = Plans(namespace)
+        self._pool: ConnectionPool[Any] | None = self._given
+        self._lock = threading.Lock()
+        fork.watch(self)
+
+    def __repr__(self) -> str:
+        return f"<PostgreSQLStore {self._server.where}>"
+
+    def forked(self) -> object:
+        """Begin with connections of this process; those before."""
+        before, self._pool = self._pool, self._given
+        self._lock = threading.Lock()
+        return before
+
+    # -- connections -------------------------------------------------------------------------------------
+
+    def _opened(self) -> ConnectionPool[Any]:
+        with self._lock:
+            if self._pool is None:
+                self._pool = self._open()
+            return self._pool
+
+    def _open(self) -> ConnectionPool[Any]:
+        return ConnectionPool(
+            self.target.conninfo,
+            connection_class=type("Connection", (_Connection,), {"server": self._server}),
+            # No statement is prepared on the server: behind pgbouncer the next one may meet another.
+            kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": 2},
+            min_size=0,
+            max_size=self.target.pool_size,
+            check=_check,
+            name="coatcheck",
+            open=True,
+        )
+
+    @contextmanager
+    def _connected(self) -> Iterator[Any]:
+        pool = self._opened()
+        connection = pool.getconn(timeout=CONNECT)
+        connection.deadline = time.monotonic() + CALL
+        was, connection.autocommit = connection.autocommit, True
+        try:
+            yield connection
+        finally:
+            with suppress(psycopg.Error):
+                if connection.info.transaction_status is not TransactionStatus.IDLE:
+                    connection.execute("ROLLBACK")
+                connection.autocommit = was
+            pool.putconn(connection)
+
+    def _drive(self, plan: Plan[T], now: float | None = None) -> T:
+        """Carry out a plan. `now`: it writes, and every minute one that does tidies up as well."""
+        server = self._server
+        try:
+            with self._connected() as connection:
+                if not server.is_met():
+                    self._carry(connection, server.meet())
+                    self.offset = server.offset
+                result = self._carry(connection, plan)
+                if now is not None and server.purge_is_due():
+                    with suppress(psycopg.Error):
+                        server.tidied(self._carry(connection, self._plans.purge(now, PURGE_BATCH)))
+        except (psycopg.Error, OSError) as error:
+            raise server.plain(error) from None
+        return result
+
+    @staticmethod
+    def _carry(connection: Any, plan: Plan[T]) -> T:
+        try:
+            step = next(plan)
+            while True:
+                cursor = connection.execute(*step, binary=True)
+                step = plan.send(cursor.fetchall() if cursor.description else cursor.rowcount)
+        except StopIteration as done:
+            result: T = done.value
+            return result
+
+    # -- the contract ------------------------------------------------------------------------------------
+
+    def meet(self) -> None:
+        """Check the server and the tables, and measure the clock."""
+        self._drive(nothing())
+
+    def load(self, handle: str) -> Held:
+        return self._drive(self._plans.load(handle))
+
+    def create(self, record: Record, now: float) -> bool:
+        return self._drive(self._plans.create(record), now)
+
+    def login(
+        self, record: Record, began: float, now: float, limit: int | None, reason: str, replaces: str | None = None
+    ) -> Login:
+        return self._drive(self._plans.login(record, began, now, limit, reason, replaces), now)
+
+    def commit(self, handle: str, change: Change, now: float) -> Held:
+        return self._drive(self._plans.commit(handle, change, now), now)
+
+    def replace(self, handle: str, change: Change, new: Record, now: float) -> Held:
+        return self._drive(self._plans.replace(handle, change, new, now), now)
+
+    def end(self, handle: str, user_id: str | None, reason: str, now: float) -> Held:
+        return self._drive(self._plans.end(handle, reason, now), now)
+
+    def sessions(self, user_id: str, now: float, limit: int, after: str | None) -> list[Record]:
+        return self._drive(self._plans.sessions(user_id, now, limit, after))
+
+    def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> list[str]:
+        return self._drive(self._plans.revoke_user(user_id, keep, reason, now, until))
+
+    def update_user(self, user_id: str, fields: dict[str, Wire], now: float, until: float) -> int:
+        return self._drive(self._plans.update_user(user_id, fields, now, until))
+
+    def revoke_all(self, before: float, reason: str, now: float) -> int:
+        return self._drive(self._plans.revoke_all(before, reason, now))
+
+    def redeem(self, handle: str, jti: str, nonce: str, note: str, now: float, until: float) -> Taken:
+        return self._drive(self._plans.redeem(handle, jti, nonce, note, now, until), now)
+
+    def taken(self, handle: str, jti: str, now: float) -> Taken:
+        return self._drive(self._plans.taken(handle, jti, now))
+
+    def purge(self, now: float, batch: int = 500) -> int:
+        return self._drive(self._plans.purge(now, batch))
+
+    def stats(self, now: float) -> Stats:
+        return self._drive(self._plans.stats(now))
+
+    def close(self) -> None:
+        if self._given is None and self._pool is not None:
+            self._pool.close()
+            self._pool = None

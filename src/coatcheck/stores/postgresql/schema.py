@@ -1,0 +1,145 @@
+"""The tables, and the statements that the store asks."""
+
+from __future__ import annotations
+
+VERSION = 1
+"""Of the tables: in the comment of the first."""
+
+_TABLES = """\
+CREATE {kind} "{ns}_sessions" (
+    handle text COLLATE "C" PRIMARY KEY,
+    user_id bytea,                       -- UTF-8, of a live session; NULL once it has ended
+    created_at double precision NOT NULL,
+    forget_at double precision NOT NULL, -- a day after its deadline or its end
+    reason text,                         -- why it ended
+    successor text,                      -- the handle under which it goes on
+    version bigint NOT NULL DEFAULT 0,   -- one more at each change
+    record bytea                         -- NULL once it has ended
+) WITH (fillfactor = 80);
+CREATE INDEX "{ns}_sessions_user" ON "{ns}_sessions" (user_id, created_at, handle) WHERE user_id IS NOT NULL;
+CREATE INDEX "{ns}_sessions_forget" ON "{ns}_sessions" (forget_at);
+CREATE {kind} "{ns}_gates" (
+    user_id bytea PRIMARY KEY,
+    not_before double precision NOT NULL,
+    seq bigint NOT NULL,
+    patches bytea NOT NULL,
+    forget_at double precision NOT NULL
+);
+CREATE INDEX "{ns}_gates_forget" ON "{ns}_gates" (forget_at);
+CREATE {kind} "{ns}_tickets" (
+    jti text COLLATE "C" PRIMARY KEY,
+    nonce text NOT NULL,
+    note text NOT NULL,
+    at double precision NOT NULL,
+    forget_at double precision NOT NULL
+);
+CREATE INDEX "{ns}_tickets_forget" ON "{ns}_tickets" (forget_at);
+COMMENT ON TABLE "{ns}_sessions" IS 'coatcheck {version}';
+"""
+
+
+def schema(namespace: str = "coatcheck", *, unlogged: bool = False) -> str:
+    """The SQL that makes the tables, for your own migrations.
+
+    `unlogged`: faster writes, and after a crash of the server, or on a replica that was promoted, the tables are
+    empty: everybody signs in again, and no ticket is known to have been used.
+    """
+    return _TABLES.format(ns=namespace, kind="UNLOGGED TABLE" if unlogged else "TABLE", version=VERSION)
+
+
+def statements(namespace: str) -> list[str]:
+    """The same, one by one."""
+    return [one for one in schema(namespace).split(";\n") if one]
+
+
+class Statements:
+    """What the store asks of the tables of one namespace. The handle comes last where there is one."""
+
+    def __init__(self, namespace: str) -> None:
+        sessions, gates, tickets = (f'"{namespace}_{name}"' for name in ("sessions", "gates", "tickets"))
+        row = "record, reason, forget_at, successor"
+
+        self.look = (
+            "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), "
+            f"obj_description(to_regclass('{sessions}'), 'pg_class')"
+        )
+        self.clock = "SELECT extract(epoch FROM clock_timestamp())::double precision"
+
+        self.load = f"SELECT {row} FROM {sessions} WHERE handle = %s"
+        self.get = f"SELECT {row}, version FROM {sessions} WHERE handle = %s"
+        self.lock = f"{self.get} FOR UPDATE"
+        self.create = (
+            f"INSERT INTO {sessions} (handle, user_id, created_at, forget_at, record) "
+            "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (handle) DO NOTHING"
+        )
+        self.put = (
+            f"UPDATE {sessions} SET record = %s, forget_at = %s, version = version + 1 "
+            "WHERE handle = %s AND version = %s"
+        )
+        ends = "record = NULL, user_id = NULL, reason = %s, successor = %s, forget_at = %s, version = version + 1"
+        self.bury = f"UPDATE {sessions} SET {ends} WHERE handle = %s AND version = %s"
+        self.successor = f"SELECT successor FROM {sessions} WHERE handle = %s"
+
+        # Locks the gate of a user, also of one never heard of. Whoever takes it takes it before any session's row.
+        self.gate = (
+            f"INSERT INTO {gates} VALUES (%s, 0, 0, '[]', %s) ON CONFLICT (user_id) DO UPDATE "
+            f"SET forget_at = greatest({gates}.forget_at, excluded.forget_at) RETURNING not_before, seq, patches"
+        )
+        self.put_gate = f"UPDATE {gates} SET not_before = %s, seq = %s, patches = %s WHERE user_id = %s"
+        self.see_gate = f"SELECT not_before, seq, patches FROM {gates} WHERE user_id = %s"
+
+        self.place = f"SELECT created_at, handle FROM {sessions} WHERE handle = %s"
+        self.page = (
+            f"SELECT handle, record FROM {sessions} WHERE user_id = %s AND forget_at > %s "
+            "AND (created_at, handle) < (%s, %s) ORDER BY created_at DESC, handle DESC LIMIT %s"
+        )
+        self.over_limit = (
+            f"SELECT handle FROM {sessions} WHERE user_id = %s AND forget_at > %s AND handle NOT IN (%s, %s) "
+            "ORDER BY created_at DESC, handle DESC OFFSET %s"
+        )
+        self.of_user = f"SELECT handle FROM {sessions} WHERE user_id = %s"
+        # Rows are locked in the order of their handles everywhere: two who end many never wait for each other.
+        self.lock_user = f"SELECT handle FROM {sessions} WHERE user_id = %s AND handle <> %s ORDER BY handle FOR UPDATE"
+        self.lock_created = (
+            f"SELECT handle FROM {sessions} WHERE record IS NOT NULL AND created_at <= %s AND handle > %s "
+            "ORDER BY handle LIMIT %s FOR UPDATE"
+        )
+        self.end_live = (
+            f"UPDATE {sessions} SET {ends} WHERE handle = ANY(%s) AND record IS NOT NULL AND forget_at > %s "
+            "RETURNING handle"
+        )
+        self.still_live = (
+            f"SELECT 1 FROM {sessions} WHERE record IS NOT NULL AND created_at <= %s AND forget_at > %s LIMIT 1"
+        )
+
+        # The session's row is held until the mark is there: an end comes before both, or after both.
+        self.redeem = (
+            f"WITH session AS (SELECT {row} FROM {sessions} WHERE handle = %s FOR SHARE), "
+            f"mark AS (INSERT INTO {tickets} SELECT %s, %s, %s, %s, %s FROM session "
+            "WHERE record IS NOT NULL AND forget_at > %s "
+            "ON CONFLICT (jti) DO UPDATE SET jti = excluded.jti RETURNING nonce, at, note) "
+            "SELECT session.*, mark.* FROM session LEFT JOIN mark ON true"
+        )
+        self.taken = (
+            f"SELECT {row}, nonce, at, note FROM {sessions} LEFT JOIN "
+            f"(SELECT nonce, at, note FROM {tickets} WHERE jti = %s) mark ON true WHERE handle = %s"
+        )
+
+        forgotten = "WHERE forget_at <= %s"
+        limit = "LIMIT %s FOR UPDATE SKIP LOCKED"
+        self.purges = (
+            f"DELETE FROM {sessions} WHERE handle IN (SELECT handle FROM {sessions} {forgotten} {limit})",
+            f"DELETE FROM {tickets} WHERE jti IN (SELECT jti FROM {tickets} {forgotten} {limit})",
+            # A gate stays as long as any session of its user: later patches count on from it.
+            f"DELETE FROM {gates} WHERE user_id IN (SELECT user_id FROM {gates} {forgotten} AND NOT EXISTS "
+            f"(SELECT FROM {sessions} WHERE {sessions}.user_id = {gates}.user_id) {limit})",
+        )
+        self.stats = (
+            "SELECT count(*) FILTER (WHERE record IS NOT NULL AND forget_at > %(live)s), "
+            "count(*) FILTER (WHERE user_id IS NOT NULL AND forget_at > %(live)s), "
+            "count(DISTINCT user_id) FILTER (WHERE forget_at > %(live)s), "
+            "count(*) FILTER (WHERE record IS NULL OR forget_at <= %(live)s), "
+            f"(SELECT count(*) FROM {tickets} WHERE forget_at > %(now)s), "
+            f"pg_total_relation_size('{sessions}') + pg_total_relation_size('{gates}') "
+            f"+ pg_total_relation_size('{tickets}') FROM {sessions}"
+        )
