@@ -30,11 +30,11 @@ class Place(NamedTuple):
     manager: SessionManager
 
 
-@pytest.fixture(params=["memory", "sqlite", "redis"])
+@pytest.fixture(params=["memory", "sqlite", "redis", "postgres"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Each store; a server is started only for its own."""
-    if request.param == "redis":
-        url = str(request.getfixturevalue("redis_url"))
+    if request.param in ("redis", "postgres"):
+        url = str(request.getfixturevalue(f"{request.param}_url"))
     else:
         url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/sessions.db"}[request.param]
     namespace = f"crew-{uuid4().hex[:8]}"

@@ -50,6 +50,7 @@ class _Connection(psycopg.Connection[Any]):
 
 def _check(connection: Any) -> None:
     if is_stale(connection):
+        connection.close()  # else the pool would take it back
         raise psycopg.OperationalError("stale")
 
 

@@ -61,7 +61,8 @@ class Statements:
 
         self.look = (
             "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), "
-            f"obj_description(to_regclass('{sessions}'), 'pg_class')"
+            "(SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class "
+            f"WHERE relname = '{namespace}_sessions' AND relkind = 'r' AND pg_table_is_visible(oid))"
         )
         self.clock = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 

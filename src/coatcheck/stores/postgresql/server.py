@@ -74,7 +74,7 @@ class Server:
                     "on there. Point the store's URL at the primary"
                 )
             if comment != f"coatcheck {VERSION}":
-                other = "are of another version" if (comment or "").startswith("coatcheck ") else "are not there"
+                other = "are not there" if comment is None else "are of another version"
                 raise ConfigurationError(
                     f'the tables "{self._namespace}_sessions" and so on {other} in PostgreSQL at {self.where}. Make '
                     "them with `coatcheck migrate`, or by what `coatcheck migrate --print` prints"

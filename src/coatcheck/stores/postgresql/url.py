@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -35,7 +36,7 @@ def parse(url: str) -> Target:
         create, size = options.pop("create", "0") == "1", int(options.pop("pool_size", POOL_SIZE))
         plain = parts._replace(query=urlencode(options)).geturl() if parts else url
         known = conninfo_to_dict(plain)
-        if size < 1:
+        if size < 1 or not re.fullmatch(r"\d*(,\d*)*", str(known.get("port") or "")):
             raise ValueError
     except (ValueError, psycopg.Error):
         raise ConfigurationError(
