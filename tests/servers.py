@@ -243,6 +243,46 @@ class PostgresServer(Server):
         return False
 
 
+class Bouncer(Server):
+    """A pgbouncer before a PostgreSQL, that gives each transaction one of a few connections."""
+
+    def __init__(self, postgres: PostgresServer, connections: int = 2) -> None:
+        super().__init__()
+        self._postgres, self._connections = postgres, connections
+
+    @property
+    def url(self) -> str:
+        """The store URL through it."""
+        return self._postgres.url.replace(f":{self._postgres.port}/", f":{self.port}/")
+
+    def start(self) -> None:
+        """Start it; returns when it answers."""
+        executable = programs.find("pgbouncer")
+        assert executable is not None, "pgbouncer is missing: make system"
+        self.folder.chmod(0o755)
+        for _ in range(20):
+            self.port = free_port()
+            settings = self.folder / "settings.ini"
+            users = self.folder / "users"
+            users.write_text('"postgres" "secret"\n')
+            settings.write_text(
+                f"[databases]\n* = host={self.host} port={self._postgres.port}\n[pgbouncer]\n"
+                f"listen_addr = {self.host}\nlisten_port = {self.port}\nunix_socket_dir =\npool_mode = transaction\n"
+                f"default_pool_size = {self._connections}\nauth_type = scram-sha-256\nauth_file = {users}\n"
+            )
+            user = {"user": "postgres"} if os.geteuid() == 0 else {}
+            self._spawn([executable, settings], **user)
+            if self._answers(self._is_up):
+                return
+        message = f"pgbouncer does not start:\n{self.log}"
+        raise RuntimeError(message)
+
+    def _is_up(self) -> bool:
+        with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url, connect_timeout=10):
+            return True
+        return False
+
+
 class AppServer(Server):
     """uvicorn with an application given as `module:name`, on a port that was bound before it started."""
 

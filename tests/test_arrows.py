@@ -32,6 +32,7 @@ MAY_IMPORT = {
     "clock": "",
     "hosts": "",
     "health": "",
+    "fork": "",
     # Forms and settings.
     "keyring": "errors",
     "token": "errors keyring",
@@ -46,6 +47,7 @@ MAY_IMPORT = {
     "change": "errors codec record rotation",
     "gate": "errors codec policy record change",
     "store": "errors clock codec record change gate",
+    "rows": "errors codec policy record store",
     # Decisions, without I/O.
     "fields": "errors codec",
     "session": "errors clock token keyring codec policy record info fields",
@@ -76,8 +78,9 @@ MAY_IMPORT = {
     # Siblings: none of them imports another.
     "offload": CONTRACT,
     "stores.memory": f"{CONTRACT} offload",
-    "stores.sqlite": f"{CONTRACT} offload health",
-    "stores.redis": f"{CONTRACT} token health",
+    "stores.sqlite": f"{CONTRACT} offload health rows",
+    "stores.redis": f"{CONTRACT} token health fork",
+    "stores.postgresql": f"{CONTRACT} health fork rows",
     "integrations.asgi": FRONT,
     "integrations.gate": f"{FRONT} passage integrations.asgi",
     "integrations.starlette": f"{FRONT} policy integrations.asgi",
@@ -92,7 +95,7 @@ MAY_IMPORT = {
     "integrations.aiohttp": f"{FRONT} passage",
     "integrations.litestar": f"{FRONT} engine integrations.asgi integrations.gate",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
-    "cli": "keyring errors health manager",
+    "cli": "keyring errors health manager stores.postgresql.schema",
     "__main__": "cli",
 }
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an

@@ -33,6 +33,7 @@ PROGRAMS = {
     "curl": Program("curl", ("curl",)),
     "chromium": Program("chromium", ("chromium", "chromium-browser", "google-chrome")),
     "postgresql": Program("postgresql", ("initdb",), folders=("/usr/lib/postgresql/*/bin",), services=("postgresql",)),
+    "pgbouncer": Program("pgbouncer", ("pgbouncer",), folders=("/usr/sbin",), services=("pgbouncer",)),
     "nginx": Program("nginx-light", ("nginx",), folders=("/usr/sbin",), services=("nginx",)),
 }
 

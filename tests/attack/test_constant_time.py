@@ -116,12 +116,14 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "user not in self._users",
         ],
         "stores.redis.plans": ["after != before", "after in handles", "handles.index(after)"],
+        "stores.postgresql.plans": ["after != before", "handle in ended"],
         "stores.redis.values": ["key.startswith(f'{self._start}{bucket_of(handle)}}}:')"],
     },
     "a nonce that this server made for one command, which no client sends": {
         "stores.memory": ["mark[0] == nonce"],
         "stores.sqlite_store": ["row[0] == nonce"],
         "stores.redis.plans": ["mark.nonce == nonce"],
+        "stores.postgresql.plans": ["first == nonce"],
     },
     "processes, files and their states": {
         "stores.sqlite_async": ["self._pool[0] != pid"],
@@ -133,6 +135,7 @@ MODULES = [
     *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring", "rotation"),
     *("change", "record", "loading", "engine", "session", "directory", "connect", "info", "integrations.gate"),
     *("exchange", "passage", "arrival", "legacy.claim", "legacy.signed"),
+    *("stores.postgresql.plans", "stores.postgresql.blocking", "stores.postgresql.asynchronous"),
     *("stores.memory", "stores.sqlite_store", "stores.sqlite_async", "stores.sqlite_rows"),
     *("stores.redis.plans", "stores.redis.values"),
     *("stores.redis.steps", "stores.redis.blocking", "stores.redis.asynchronous"),

@@ -8,8 +8,11 @@ from typing import Any
 
 from coatcheck.change import Change, apply
 from coatcheck.codec import to_bytes
+from coatcheck.gate import Gate
 from coatcheck.record import Record, dump_record
 from coatcheck.store import Held
+from coatcheck.stores.postgresql.plans import Ask, Plan, Plans, _gate_of
+from coatcheck.stores.postgresql.schema import Statements
 from coatcheck.stores.redis import RedisStore, scripts
 from coatcheck.stores.sqlite import SQLiteStore
 from coatcheck.stores.sqlite_file import Database
@@ -90,15 +93,45 @@ def unmarked() -> None:
     _without(scripts, "REDEEM", ", 'NX'")
 
 
+def blind() -> None:
+    """PostgreSQL: what was computed from an old row is written over a newer one."""
+    init = Statements.__init__
+
+    def made(self: Statements, namespace: str) -> None:
+        init(self, namespace)
+        assert " AND version = %s" in self.put
+        self.put = self.put.replace(" AND version = %s", " AND version >= 0 * %s")
+
+    Statements.__init__ = made  # type: ignore[method-assign]
+
+
+def unlocked() -> None:
+    """PostgreSQL: a user's gate is read, and not held."""
+
+    def gate(self: Plans, user_id: str, until: float) -> Plan[tuple[bytes, Gate]]:
+        user = to_bytes(user_id)
+        rows = yield Ask(self.sql.see_gate, (user,))
+        if not rows:
+            rows = yield Ask(self.sql.gate, (user, until))
+        return user, _gate_of(rows[0])
+
+    Plans._gate = gate  # type: ignore[method-assign]
+
+
+def unbarred() -> None:
+    """PostgreSQL: a login does not look whether the user was revoked since it arrived."""
+    Gate.bars = lambda _self, _began: False  # type: ignore[method-assign, assignment]
+
+
 def _without(module: Any, name: str, guard: str) -> None:
     text = getattr(module, name).text
     assert guard in text
     setattr(module, name, scripts._script(text.replace(guard, "").removeprefix(scripts._COMMON.strip())))
 
 
-FAULTS: dict[str, Callable[[], None]] = {
-    one.__name__: one for one in (upsert, deferred, hasty, tardy, unsynced, unversioned, ungated, unmarked)
-}
+_SQLITE, _REDIS = (upsert, deferred, hasty, unsynced), (tardy, unversioned, ungated, unmarked)
+_POSTGRESQL = (blind, unlocked, unbarred)
+FAULTS: dict[str, Callable[[], None]] = {one.__name__: one for one in (*_SQLITE, *_REDIS, *_POSTGRESQL)}
 
 
 def switch_off(fault: str | None) -> None:

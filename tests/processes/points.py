@@ -9,6 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+import psycopg
+
+from coatcheck.stores.postgresql import PostgreSQLStore
 from coatcheck.stores.redis import RedisStore, scripts
 from coatcheck.stores.redis.scripts import Script
 from tests.redis_tools import acquainted
@@ -114,3 +117,41 @@ def watch_redis(store: RedisStore, points: Points) -> None:
     # Every call as a plan: the short cut for reads does not come by here.
     store._send = watched  # type: ignore[method-assign]
     store.load = lambda handle: store._drive(store._plans.load(handle))  # type: ignore[method-assign]
+
+
+def watch_postgresql(store: PostgreSQLStore, points: Points) -> None:
+    """Let a store come to a point before each statement, and say where one waits for a lock."""
+    names = {sql: name for name, sql in vars(store._plans.sql).items() if isinstance(sql, str)}
+    store.meet()
+    watcher = psycopg.connect(store.target.conninfo, autocommit=True)
+
+    def noticing(gen: Any, pid: int) -> Any:
+        step, told = next(gen), False
+        while True:
+            ready = yield step
+            if not ready and not told:
+                state = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = %s"
+                if watcher.execute(state, (pid,)).fetchone() == ("Lock",):
+                    told = True
+                    points.waits()
+            try:
+                step = gen.send(ready)
+            except StopIteration as done:
+                return done.value
+
+    def carry(connection: Any, plan: Any) -> Any:
+        wait, pid = type(connection).wait, connection.info.backend_pid
+        connection.wait = lambda gen, interval=0.05, timeout=None: wait(connection, noticing(gen, pid), 0.05, timeout)
+        try:
+            step = next(plan)
+            while True:
+                name = names.get(step.sql, step.sql)
+                points.reach("before a read" if name == "load" else f"before {name}")
+                cursor = connection.execute(*step, binary=True)
+                step = plan.send(cursor.fetchall() if cursor.description else cursor.rowcount)
+        except StopIteration as done:
+            return done.value
+        finally:
+            del connection.wait
+
+    store._carry = carry  # type: ignore[method-assign]

@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from tests.processes.levels import levels
 from tests.processes.pairs import PAIRS
 from tests.processes.scene import Pair, Place, races, staged, words
-from tests.servers import RedisServer
+from tests.servers import PostgresServer, RedisServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "races.md"
-HEAD = ("one", "other", "what holds in every order", "seen, with SQLite and with Redis")
+HEAD = ("one", "other", "what holds in every order", "seen, with SQLite, Redis and PostgreSQL")
 _BEGIN = "<!-- the {}: python -m tests.processes.table --write -->\n"
 _END = "<!-- the end of the {} -->\n"
 
@@ -74,10 +74,10 @@ def measure(url: str) -> dict[str, str]:
 
 def write() -> None:
     """Renew the page. Raises ValueError where the stores differ: then the page needs a column for each."""
-    with TemporaryDirectory() as folder, RedisServer() as server:
+    with TemporaryDirectory() as folder, RedisServer() as server, PostgresServer() as postgres:
         cells = measure(f"sqlite:///{folder}/sessions.db")
-        others = measure(database(server))
-        if differing := {name for name in cells if cells[name] != others[name]}:
+        others = [measure(database(server)), measure(f"{postgres.url}?create=1")]
+        if differing := {name for name in cells for other in others if cells[name] != other[name]}:
             message = f"the stores differ: {differing}"
             raise ValueError(message)
         parts = {

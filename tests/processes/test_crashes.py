@@ -159,9 +159,19 @@ def finish(manager: SessionManager, history: History) -> None:
         assert manager.sessions(user) == []
 
 
-@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
+@pytest.fixture(
+    params=[
+        "sqlite",
+        pytest.param("redis", marks=pytest.mark.redis),
+        pytest.param("postgresql", marks=pytest.mark.postgresql),
+    ]
+)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Each store."""
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_server")
+        server.empty()
+        return f"{server.url}?create=1"
     if request.param == "redis":
         return table.database(request.getfixturevalue("redis_server"), 6)
     return f"sqlite:///{tmp_path}/sessions.db"

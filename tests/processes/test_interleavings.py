@@ -11,7 +11,11 @@ from tests.processes import table
 from tests.processes.pairs import PAIRS
 from tests.processes.scene import Pair, Place, staged
 
-STORES = ["sqlite", pytest.param("redis", marks=pytest.mark.redis)]
+STORES = [
+    "sqlite",
+    pytest.param("redis", marks=pytest.mark.redis),
+    pytest.param("postgresql", marks=pytest.mark.postgresql),
+]
 
 
 @pytest.fixture(scope="module", params=STORES)
@@ -23,6 +27,8 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def url(request: pytest.FixtureRequest, kind: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Where it is; a server is started only for its own."""
+    if kind == "postgresql":
+        return f"{request.getfixturevalue('postgres_server').url}?create=1"
     if kind == "redis":
         return table.database(request.getfixturevalue("redis_server"))
     return f"sqlite:///{tmp_path_factory.mktemp('races')}/sessions.db"
@@ -57,14 +63,22 @@ def test_the_page_lists_these_pairs() -> None:
         pytest.param("unversioned", ("write", "revoke_user"), marks=pytest.mark.redis),
         pytest.param("ungated", ("login", "revoke_user"), marks=pytest.mark.redis),
         pytest.param("unmarked", ("redeem", "redeem"), marks=pytest.mark.redis),
+        pytest.param("blind", ("write", "write of another field"), marks=pytest.mark.postgresql),
+        pytest.param("unbarred", ("login", "revoke_user"), marks=pytest.mark.postgresql),
+        pytest.param("unlocked", ("login", "revoke_user"), marks=pytest.mark.postgresql),
+        pytest.param("unlocked", ("rotate", "revoke_user"), marks=pytest.mark.postgresql),
     ],
 )
 def test_a_store_without_its_guard_is_caught(
     request: pytest.FixtureRequest, tmp_path: Path, fault: str, names: tuple[str, str]
 ) -> None:
     """The harness can fail: each guard of the stores that is switched off is missed by a pair."""
-    sqlite = fault in {"upsert", "deferred"}
-    url = f"sqlite:///{tmp_path}/sessions.db" if sqlite else table.database(request.getfixturevalue("redis_server"))
+    if fault in {"blind", "unbarred", "unlocked"}:
+        url = f"{request.getfixturevalue('postgres_server').url}?create=1"
+    elif fault in {"upsert", "deferred"}:
+        url = f"sqlite:///{tmp_path}/sessions.db"
+    else:
+        url = table.database(request.getfixturevalue("redis_server"))
     [pair] = [pair for pair in PAIRS if (pair.one, pair.other) == names]
     with staged(url, fault) as place, pytest.raises(AssertionError):
         table.cell(place, pair)

@@ -11,11 +11,13 @@ from typing import Any
 from coatcheck import Commit, Policy, Session, SessionManager
 from coatcheck.errors import CoatcheckError
 from coatcheck.stores import sqlite_file
+from coatcheck.stores.postgresql import PostgreSQLStore
+from coatcheck.stores.postgresql import blocking as postgresql
 from coatcheck.stores.redis import RedisStore, blocking, talk
 from coatcheck.stores.sqlite import SQLiteStore
 from coatcheck.testing.kit import KEY
 from tests.processes import broken
-from tests.processes.points import LAST, Points, watch_redis, watch_sqlite
+from tests.processes.points import LAST, Points, watch_postgresql, watch_redis, watch_sqlite
 
 PATIENT = 60.0
 """Seconds in place of a store's time limits, where a test stops workers and the machine may be busy."""
@@ -36,6 +38,9 @@ class Worker:
             made = SessionManager(self.url, secret=KEY, namespace=self.namespace, policy=policy, clock=lambda: self.now)
             if isinstance(made.store, RedisStore):
                 watch_redis(made.store, self.points)
+            elif isinstance(made.store, PostgreSQLStore):
+                made.store._server._purge_due = float("inf")
+                watch_postgresql(made.store, self.points)
             elif isinstance(made.store, SQLiteStore):
                 # To tidy up is an operation of its own here.
                 made.store._purged_at = float("inf")
@@ -128,8 +133,8 @@ class Worker:
 def patient() -> None:
     """Take the stores' time limits away."""
     sqlite_file.PATIENCE = PATIENT
-    for module in (talk, blocking):
-        for name in {"CONNECT", "REPLY", "AGAIN", "_SLOW_LOOK"} & {*vars(module)}:
+    for module in (talk, blocking, postgresql):
+        for name in {"CONNECT", "REPLY", "AGAIN", "_SLOW_LOOK", "CALL"} & {*vars(module)}:
             setattr(module, name, PATIENT)
 
 

@@ -82,7 +82,7 @@ def test_a_paused_server_is_given_up_within_two_seconds(
     server.pause()
     try:
         began = time.monotonic()
-        with pytest.raises(StoreUnavailable, match="did not answer in time|no connection"):
+        with pytest.raises(StoreUnavailable, match=r"did not answer in time|no connection"):
             read(handle)
         assert time.monotonic() - began < IN_ALL
     finally:
@@ -133,7 +133,7 @@ def test_a_server_that_was_restarted_is_used_again(
     server.start()
     assert read(handle) is None
     server.kill()
-    with pytest.raises(StoreUnavailable, match="cannot be reached|is shutting down or starting"):
+    with pytest.raises(StoreUnavailable, match=r"cannot be reached|is shutting down or starting"):
         read(handle)
     server.start()
     assert _soon(read, handle) is None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from coatcheck.keyring import generate_secret
 
-from . import doctor
+from . import doctor, migrate
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,8 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
+    migrate.add(
+        commands.add_parser(
+            "migrate",
+            help="make a store's tables",
+            description=migrate.DESCRIPTION,
+            epilog=migrate.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     options = parser.parse_args(arguments)
     if options.command == "doctor":
         return doctor.run(options)
+    if options.command == "migrate":
+        return migrate.run(options)
     sys.stdout.write(generate_secret() + "\n")
     return 0

@@ -41,7 +41,7 @@ class _Connection(psycopg.AsyncConnection[Any]):
         cls.server.refusal = None
         return made
 
-    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
+    async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (the driver's)
         """As the driver's."""
         if timeout is None:
             timeout = max(0.0, self.deadline - time.monotonic())
@@ -57,8 +57,8 @@ async def _check(connection: Any) -> None:
 class AsyncPostgreSQLStore:
     """Sessions in PostgreSQL 13 or newer. Constructing it does no I/O; the tables are made by `coatcheck migrate`.
 
-    `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.AsyncConnectionPool`, which is used as it
-    is, and never closed.
+    `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.AsyncConnectionPool`, which is used
+    as it is, and never closed.
     """
 
     def __init__(self, target: Target | str | AsyncConnectionPool[Any], *, namespace: str = "coatcheck") -> None:

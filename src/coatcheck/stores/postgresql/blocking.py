@@ -15,8 +15,11 @@ from psycopg_pool import ConnectionPool
 from ... import fork
 from ...change import Change
 from ...codec import Wire
+from ...errors import CoatcheckError
+from ...health import Check
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
+from .health import look
 from .plans import Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
@@ -119,12 +122,12 @@ class PostgreSQLStore:
                 connection.autocommit = was
             pool.putconn(connection)
 
-    def _drive(self, plan: Plan[T], now: float | None = None) -> T:
+    def _drive(self, plan: Plan[T], now: float | None = None, *, meets: bool = True) -> T:
         """Carry out a plan. `now`: it writes, and every minute one that does tidies up as well."""
         server = self._server
         try:
             with self._connected() as connection:
-                if not server.is_met():
+                if meets and not server.is_met():
                     self._carry(connection, server.meet())
                     self.offset = server.offset
                 result = self._carry(connection, plan)
@@ -195,6 +198,17 @@ class PostgreSQLStore:
 
     def stats(self, now: float) -> Stats:
         return self._drive(self._plans.stats(now))
+
+    def make_tables(self, *, unlogged: bool = False) -> bool:
+        """Make the tables, as `coatcheck migrate` does; False if they are there."""
+        return self._drive(self._server.make(unlogged=unlogged), meets=False)
+
+    def checks(self) -> Iterator[Check]:
+        """Whether the server keeps what sessions need."""
+        try:
+            yield from self._drive(look(self._server, self.namespace), meets=False)
+        except CoatcheckError as error:
+            yield Check("fail", "reachable", str(error))
 
     def close(self) -> None:
         if self._given is None and self._pool is not None:

@@ -47,9 +47,9 @@ def schema(namespace: str = "coatcheck", *, unlogged: bool = False) -> str:
     return _TABLES.format(ns=namespace, kind="UNLOGGED TABLE" if unlogged else "TABLE", version=VERSION)
 
 
-def statements(namespace: str) -> list[str]:
+def statements(namespace: str, *, unlogged: bool) -> list[str]:
     """The same, one by one."""
-    return [one for one in schema(namespace).split(";\n") if one]
+    return [one for one in schema(namespace, unlogged=unlogged).split(";\n") if one]
 
 
 class Statements:

@@ -37,6 +37,7 @@ _WORDS = {
     "57014": "cancelled a statement. Is its statement_timeout below two seconds?",
     "57P": "is shutting down or starting. Try again in a moment",
     "25006": "takes no writes: it is a replica, or the user is read-only. Point the store's URL at the primary",
+    "42P01": "has lost the tables. Make them again with `coatcheck migrate`",
     "42501": "does not let this user do what sessions need: SELECT, INSERT, UPDATE and DELETE on the tables",
     "40": "found two transactions in each other's way and undid this one. Nothing was changed",
 }
@@ -56,29 +57,33 @@ class Server:
         self._fit = False
         self._clock_due = self._purge_due = 0.0
 
+    def look(self) -> Plan[None]:
+        """Refuse a server that is too old, a replica, and tables that are not there."""
+        ((version, replica, comment),) = yield Ask(self.sql.look)
+        if version < OLDEST:
+            raise ConfigurationError(f"PostgreSQL at {self.where} is {version // 10000}; sessions need 13 or newer")
+        if replica:
+            raise ConfigurationError(
+                f"PostgreSQL at {self.where} is a replica, which may be behind: a session that was ended would go "
+                "on there. Point the store's URL at the primary"
+            )
+        if comment is None and self._create:
+            yield from self.make(unlogged=False)
+        elif comment != f"coatcheck {VERSION}":
+            other = "are not there" if comment is None else "are of another version"
+            raise ConfigurationError(
+                f'the tables "{self._namespace}_sessions" and so on {other} in PostgreSQL at {self.where}. Make '
+                "them with `coatcheck migrate`, or by what `coatcheck migrate --print` prints"
+            )
+
     def is_met(self) -> bool:
         """Whether there is nothing to find out before a call."""
         return self._fit and time.monotonic() < self._clock_due
 
     def meet(self) -> Plan[None]:
-        """Refuse a server that is too old, a replica, and tables that are not there."""
+        """Look at the server once, and at its clock every minute."""
         if not self._fit:
-            ((version, replica, comment),) = yield Ask(self.sql.look)
-            if comment is None and self._create and not replica:
-                comment = yield from self._make()
-            if version < OLDEST:
-                raise ConfigurationError(f"PostgreSQL at {self.where} is {version // 10000}; sessions need 13 or newer")
-            if replica:
-                raise ConfigurationError(
-                    f"PostgreSQL at {self.where} is a replica, which may be behind: a session that was ended would go "
-                    "on there. Point the store's URL at the primary"
-                )
-            if comment != f"coatcheck {VERSION}":
-                other = "are not there" if comment is None else "are of another version"
-                raise ConfigurationError(
-                    f'the tables "{self._namespace}_sessions" and so on {other} in PostgreSQL at {self.where}. Make '
-                    "them with `coatcheck migrate`, or by what `coatcheck migrate --print` prints"
-                )
+            yield from self.look()
             self._fit = True
         # Its clock against ours, for those who share the store and not the clock.
         before = time.time()
@@ -90,16 +95,16 @@ class Server:
         if not there - after <= self.offset <= there - before:
             self.offset = there - (before + after) / 2
 
-    def _make(self) -> Plan[str]:
-        """Make the tables, unless another process has done it meanwhile."""
+    def make(self, *, unlogged: bool) -> Plan[bool]:
+        """Make the tables; False if they are there, as where another process has done it meanwhile."""
         yield Ask("BEGIN")
         yield Ask("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"coatcheck {self._namespace}",))
         ((_, _, comment),) = yield Ask(self.sql.look)
         if comment is None:
-            for statement in statements(self._namespace):
+            for statement in statements(self._namespace, unlogged=unlogged):
                 yield Ask(statement)
         yield Ask("COMMIT")
-        return comment or f"coatcheck {VERSION}"
+        return comment is None
 
     def purge_is_due(self) -> bool:
         """Whether a call that is done should tidy up; then the next one need not."""
@@ -123,22 +128,17 @@ class Server:
 
 
 def _say(error: BaseException) -> str:
-    state = getattr(error, "sqlstate", None) or ""
-    if isinstance(error, errors.UndefinedTable):
-        return "has lost the tables. Make them again with `coatcheck migrate`"
-    for start, words in _WORDS.items():
-        if state.startswith(start):
-            return words
-    if state:
-        return f"refused a statement ({state})"
-    text = str(error)
-    # A refused connection has no SQLSTATE in the driver's error.
+    state, text = getattr(error, "sqlstate", None) or "", str(error)
+    # A connection that was refused has no SQLSTATE in the driver's error.
     if "password authentication failed" in text or "no pg_hba.conf entry" in text:
-        return _WORDS["28"]
-    if re.search(r'database "[^"]*" does not exist', text):
-        return _WORDS["3D"]
+        state = "28P01"
+    elif re.search(r'database "[^"]*" does not exist', text):
+        state = "3D000"
+    words = next((words for start, words in _WORDS.items() if state.startswith(start)), None)
+    if words or state:
+        return words or f"refused a statement ({state})"
     if isinstance(error, PoolTimeout):
-        return "has no connection free. Are ten too few for this process's threads?"
+        return "has no connection free. Raise ?pool_size= in the store's URL, or see what holds them"
     if isinstance(error, (TimeoutError, errors._WaitTimeout, errors.ConnectionTimeout)):
         return "did not answer in time. Is it paused, overloaded or out of reach?"
     return "cannot be reached. Is it running, and are host and port right?"

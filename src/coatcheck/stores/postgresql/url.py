@@ -31,17 +31,21 @@ def parse(url: str) -> Target:
     """The target of a URL, or of a libpq connection string. Raises `ConfigurationError`, never with the URL in its
     text: it may hold a password."""
     try:
-        parts = urlsplit(url) if "://" in url else None
-        options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query))) if parts else {}
-        create, size = options.pop("create", "0") == "1", int(options.pop("pool_size", POOL_SIZE))
-        plain = parts._replace(query=urlencode(options)).geturl() if parts else url
-        known = conninfo_to_dict(plain)
-        if size < 1 or not re.fullmatch(r"\d*(,\d*)*", str(known.get("port") or "")):
-            raise ValueError
+        return _read(url)
     except (ValueError, psycopg.Error):
         raise ConfigurationError(
             "the store's URL is not understood. Write postgresql://user:password@host:5432/database, with special "
             "characters of the password percent-encoded; after a question mark may follow create=1 (make the tables "
             "where they are missing), pool_size=N, and libpq's own parameters, such as sslmode=verify-full"
         ) from None
+
+
+def _read(url: str) -> Target:
+    parts = urlsplit(url) if "://" in url else None
+    options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query))) if parts else {}
+    create, size = options.pop("create", "0") == "1", int(options.pop("pool_size", POOL_SIZE))
+    plain = parts._replace(query=urlencode(options)).geturl() if parts else url
+    known = conninfo_to_dict(plain)
+    if size < 1 or not re.fullmatch(r"\d*(,\d*)*", str(known.get("port") or "")):
+        raise ValueError
     return Target(plain, f"{known.get('host') or 'its local socket'}:{known.get('port') or 5432}", create, size)

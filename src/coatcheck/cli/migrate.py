@@ -1,0 +1,64 @@
+"""`coatcheck migrate`: the tables of a store that has tables."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Protocol, runtime_checkable
+
+from coatcheck.errors import CoatcheckError
+from coatcheck.manager import SessionManager
+
+DESCRIPTION = """\
+Make the tables of a PostgreSQL store, where they are missing. With --print nothing is connected to: the SQL is
+printed, for your own migrations. SQLite makes its tables by itself, and Redis has none.
+"""
+EPILOG = """\
+The user needs CREATE on the schema for this, and afterwards no more than SELECT, INSERT, UPDATE and DELETE on the
+tables. exit code: 0 they are there; 2 they could not be made.
+"""
+
+
+@runtime_checkable
+class HasTables(Protocol):
+    """A store whose tables somebody has to make."""
+
+    def make_tables(self, *, unlogged: bool = False) -> bool:
+        """Make what is missing; False if nothing was."""
+        ...
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument(
+        "url", nargs="?", metavar="URL", help="the store; COATCHECK_STORE by default, which keeps passwords out of ps"
+    )
+    parser.add_argument("--namespace", default="coatcheck", help="as the application's (default: %(default)s)")
+    parser.add_argument("--print", action="store_true", dest="show", help="print the SQL, and do nothing")
+    parser.add_argument(
+        "--unlogged",
+        action="store_true",
+        help="faster writes; after a crash of the server, or on a promoted replica, everybody signs in again",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print or make; returns the exit code."""
+    try:
+        if options.show:
+            from coatcheck.stores.postgresql import schema
+
+            sys.stdout.write(schema(options.namespace, unlogged=options.unlogged))
+            return 0
+        with SessionManager(options.url, namespace=options.namespace) as manager:
+            store = manager.store
+            if not isinstance(store, HasTables):
+                sys.stdout.write(f"{type(store).__name__} needs no tables to be made\n")
+            elif store.make_tables(unlogged=options.unlogged):
+                sys.stdout.write("the tables were made\n")
+            else:
+                sys.stdout.write("the tables are there already\n")
+    except CoatcheckError as error:
+        sys.stderr.write(f"coatcheck migrate: {error}\n")
+        return 2
+    return 0
