@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import psycopg
 
 from coatcheck.stores.postgresql import PostgreSQLStore
+from coatcheck.stores.postgresql.plans import More
 from coatcheck.stores.redis import RedisStore, scripts
 from coatcheck.stores.redis.scripts import Script
 from tests.redis_tools import acquainted
@@ -145,9 +146,12 @@ def watch_postgresql(store: PostgreSQLStore, points: Points) -> None:
         try:
             step = next(plan)
             while True:
+                if isinstance(step, More):
+                    step = plan.send(None)
+                    continue
                 name = names.get(step.sql, step.sql)
                 points.reach("before a read" if name == "load" else f"before {name}")
-                cursor = connection.execute(*step, binary=True)
+                cursor = connection.execute(*step, binary=bool(step.parameters))
                 step = plan.send(cursor.fetchall() if cursor.description else cursor.rowcount)
         except StopIteration as done:
             return done.value

@@ -15,7 +15,7 @@ import pytest
 from coatcheck.change import Change
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.record import Ended
-from coatcheck.stores.postgresql import PostgreSQLStore, open_async, open_sync, schema
+from coatcheck.stores.postgresql import PostgreSQLStore, open_async, open_sync, plans, schema
 from coatcheck.token import new_handle
 from tests.redis_tools import DAY, NOW, record
 from tests.servers import PostgresServer
@@ -190,6 +190,49 @@ def test_tables_of_another_version_are_refused(
         load(server.url)(new_handle(None))
 
 
+def test_a_stricter_isolation_is_refused_by_name(server: PostgresServer, load: Callable[[str], Any]) -> None:
+    """Under it, whoever waited for a lock would be sent away."""
+    server.sql("ALTER DATABASE postgres SET default_transaction_isolation = 'repeatable read'")
+    try:
+        with pytest.raises(ConfigurationError, match="read committed"):
+            load(server.url)(new_handle(None))
+    finally:
+        server.sql("ALTER DATABASE postgres RESET default_transaction_isolation")
+
+
+def test_a_client_that_vanishes_in_the_middle_holds_its_locks_for_seconds(server: PostgresServer) -> None:
+    """A transaction says so itself: the default is for ever, and a user's gate would be shut as long."""
+    store = open_sync(server.url, "coatcheck")
+    plan = store._plans.login(record("ada"), NOW, NOW, None, "", None)
+    with psycopg.connect(server.url, autocommit=True) as connection:
+        connection.execute(*next(plan))
+        assert connection.execute("SHOW idle_in_transaction_session_timeout").fetchone() == ("5s",)
+    store.close()
+
+
+def test_what_takes_long_is_given_the_time(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`revoke_all`, `revoke_user` and `update_user` of many sessions: two seconds are for each step, not for all."""
+    store = open_sync(server.url, "coatcheck")
+    for _ in range(60):
+        store.login(record("ada"), NOW, NOW, None, "")
+    monkeypatch.setattr(plans, "_ENDED_AT_ONCE", 5)
+    began, waited = time.monotonic(), [0.0]
+    # As if each statement took a fifth of a second.
+    monkeypatch.setattr(time, "monotonic", lambda: began + waited[0])
+    carry = psycopg.Connection.execute
+
+    def slow(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        waited[0] += 0.2
+        return carry(self, *arguments, **keywords)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", slow)
+    assert store.update_user("ada", {"role": "editor"}, NOW, NOW + DAY) == 60
+    assert store.revoke_all(NOW, "revoked", NOW + 1) == 60
+    assert waited[0] > 20
+    monkeypatch.undo()
+    store.close()
+
+
 @pytest.mark.parametrize("credentials", ["postgres:wrong-pa55", "somebody:wrong-pa55"])
 def test_a_wrong_password_is_said_without_the_password(
     server: PostgresServer, load: Callable[[str], Callable[[str], Any]], credentials: str
@@ -238,7 +281,7 @@ def test_a_database_that_takes_no_writes_is_named_as_the_fault(server: PostgresS
 
 
 def test_a_lock_that_somebody_holds_is_given_up_in_time(server: PostgresServer) -> None:
-    """An operator's transaction on a session's row: the request gets a 503, and nothing is done later in its name."""
+    """An operator's transaction on a session's row: the request gets a 503, which says that nobody knows."""
     store, subject = open_sync(server.url, "coatcheck"), record()
     store.create(subject, NOW)
     with psycopg.connect(server.url) as operator:

@@ -130,9 +130,7 @@ def test_a_request_that_is_cancelled_leaves_its_connection_fit(postgres_url: str
     asyncio.run(main())
 
 
-def test_the_applications_own_pool_is_left_as_it_was(
-    postgres_url: str, postgres_server: PostgresServer
-) -> None:
+def test_the_applications_own_pool_is_left_as_it_was(postgres_url: str, postgres_server: PostgresServer) -> None:
     """Its connections are not in autocommit, and are not when we have used them; it is not closed."""
     open_sync(postgres_url, "coatcheck").meet()
     with psycopg_pool.ConnectionPool(postgres_server.url, min_size=1, max_size=2, open=True) as pool:

@@ -17,7 +17,7 @@ from ...change import Change
 from ...codec import Wire
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
-from .plans import Plan, Plans, nothing
+from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
 
@@ -113,12 +113,15 @@ class AsyncPostgreSQLStore:
         try:
             yield connection
         finally:
-            with suppress(psycopg.Error):
-                if connection.info.transaction_status is not TransactionStatus.IDLE:
-                    await connection.execute("ROLLBACK")
-                if not was:
-                    await connection.set_autocommit(False)
-            await pool.putconn(connection)
+            try:
+                with suppress(psycopg.Error):
+                    if connection.info.transaction_status is not TransactionStatus.IDLE:
+                        await connection.execute("ROLLBACK")
+                    if not was:
+                        await connection.set_autocommit(False)
+            finally:
+                # Whatever cancels this: a connection that does not come back is one fewer for ever.
+                await asyncio.shield(pool.putconn(connection))
 
     async def _drive(self, plan: Plan[T], now: float | None = None) -> T:
         """Carry out a plan. `now`: it writes, and every minute one that does tidies up as well."""
@@ -141,7 +144,12 @@ class AsyncPostgreSQLStore:
         try:
             step = next(plan)
             while True:
-                cursor = await connection.execute(*step, binary=True)
+                if isinstance(step, More):
+                    connection.deadline = time.monotonic() + step.seconds
+                    step = plan.send(None)
+                    continue
+                # Without parameters it goes as it is: only so may it be two statements.
+                cursor = await connection.execute(*step, binary=bool(step.parameters))
                 step = plan.send(await cursor.fetchall() if cursor.description else cursor.rowcount)
         except StopIteration as done:
             result: T = done.value

@@ -20,7 +20,7 @@ from ...health import Check
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from .health import look
-from .plans import Plan, Plans, nothing
+from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
 
@@ -116,11 +116,13 @@ class PostgreSQLStore:
         try:
             yield connection
         finally:
-            with suppress(psycopg.Error):
-                if connection.info.transaction_status is not TransactionStatus.IDLE:
-                    connection.execute("ROLLBACK")
-                connection.autocommit = was
-            pool.putconn(connection)
+            try:
+                with suppress(psycopg.Error):
+                    if connection.info.transaction_status is not TransactionStatus.IDLE:
+                        connection.execute("ROLLBACK")
+                    connection.autocommit = was
+            finally:
+                pool.putconn(connection)
 
     def _drive(self, plan: Plan[T], now: float | None = None, *, meets: bool = True) -> T:
         """Carry out a plan. `now`: it writes, and every minute one that does tidies up as well."""
@@ -143,7 +145,12 @@ class PostgreSQLStore:
         try:
             step = next(plan)
             while True:
-                cursor = connection.execute(*step, binary=True)
+                if isinstance(step, More):
+                    connection.deadline = time.monotonic() + step.seconds
+                    step = plan.send(None)
+                    continue
+                # Without parameters it goes as it is: only so may it be two statements.
+                cursor = connection.execute(*step, binary=bool(step.parameters))
                 step = plan.send(cursor.fetchall() if cursor.description else cursor.rowcount)
         except StopIteration as done:
             result: T = done.value

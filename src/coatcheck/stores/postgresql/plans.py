@@ -25,6 +25,8 @@ T = TypeVar("T")
 _UNLOCKED = 3
 """Times that a change is tried before it holds the row: of many who change one session each gets on."""
 _ENDED_AT_ONCE = 1000
+_AS_EVER, _LONG, _COUNTS = 1.9, 10.0, 60.0
+"""Seconds for a step of what takes many, for one that touches many rows, and for what looks at all of them."""
 
 
 class Ask(NamedTuple):
@@ -34,9 +36,20 @@ class Ask(NamedTuple):
     parameters: Any = ()
 
 
-Plan = Generator[Ask, Any, T]
+class More(NamedTuple):
+    """The server has answered so far: it gets that many seconds for what follows. Without it a call has two in all."""
 
-_BEGIN, _COMMIT, _ROLLBACK = Ask("BEGIN"), Ask("COMMIT"), Ask("ROLLBACK")
+    seconds: float
+
+
+Plan = Generator[Ask | More, Any, T]
+
+_BEGIN, _COMMIT, _ROLLBACK = (
+    # A server that loses its client in the middle would hold a user's gate for hours.
+    Ask("BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = 5000"),
+    Ask("COMMIT"),
+    Ask("ROLLBACK"),
+)
 
 Decide = Callable[[Record], Record | Ended]
 
@@ -162,6 +175,7 @@ class Plans:
         while keep and (rows := (yield Ask(self.sql.successor, (keep,)))) and rows[0][0]:
             keep = rows[0][0]
         rows = yield Ask(self.sql.lock_user, (user, keep or ""))
+        yield More(_LONG)
         ended = yield from self._end_all([handle for (handle,) in rows], reason, now)
         yield _COMMIT
         return ended
@@ -174,6 +188,7 @@ class Plans:
         yield _COMMIT
         count, unread = 0, None
         for (handle,) in rows:
+            yield More(_AS_EVER)
             # Of all of the last minute: another update may have come first, to some.
             known = yield Ask(self.sql.see_gate, (user,))
             patches = _gate_of(known[0]).recent(now) if known else ()
@@ -211,6 +226,7 @@ class Plans:
         count, last = 0, ""
         while True:
             # In batches, so that others can write in between.
+            yield More(_LONG)
             yield _BEGIN
             rows = yield Ask(self.sql.lock_created, (before, last, _ENDED_AT_ONCE))
             handles = [handle for (handle,) in rows]
@@ -226,10 +242,12 @@ class Plans:
     def purge(self, now: float, batch: int) -> Plan[int]:
         done = 0
         for sql in self.sql.purges:
+            yield More(_AS_EVER)
             done += yield Ask(sql, (now, max(1, batch // 3)))
         return done
 
     def stats(self, now: float) -> Plan[Stats]:
+        yield More(_COUNTS)
         rows = yield Ask(self.sql.stats, {"live": now + TOMBSTONE, "now": now})
         return Stats(*rows[0])
 

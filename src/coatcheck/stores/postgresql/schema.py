@@ -61,6 +61,7 @@ class Statements:
 
         self.look = (
             "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), "
+            "current_setting('default_transaction_isolation'), "
             "(SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class "
             f"WHERE relname = '{namespace}_sessions' AND relkind = 'r' AND pg_table_is_visible(oid))"
         )

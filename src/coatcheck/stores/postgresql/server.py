@@ -59,7 +59,12 @@ class Server:
 
     def look(self) -> Plan[None]:
         """Refuse a server that is too old, a replica, and tables that are not there."""
-        ((version, replica, comment),) = yield Ask(self.sql.look)
+        ((version, replica, isolation, comment),) = yield Ask(self.sql.look)
+        if isolation != "read committed":
+            raise ConfigurationError(
+                f"PostgreSQL at {self.where} has default_transaction_isolation = '{isolation}' for this user: sessions "
+                "need 'read committed', which is PostgreSQL's default. ALTER ROLE ... SET it, for this user alone"
+            )
         if version < OLDEST:
             raise ConfigurationError(f"PostgreSQL at {self.where} is {version // 10000}; sessions need 13 or newer")
         if replica:
@@ -99,7 +104,7 @@ class Server:
         """Make the tables; False if they are there, as where another process has done it meanwhile."""
         yield Ask("BEGIN")
         yield Ask("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"coatcheck {self._namespace}",))
-        ((_, _, comment),) = yield Ask(self.sql.look)
+        ((*_, comment),) = yield Ask(self.sql.look)
         if comment is None:
             for statement in statements(self._namespace, unlogged=unlogged):
                 yield Ask(statement)
@@ -147,6 +152,15 @@ def _say(error: BaseException) -> str:
 def is_stale(connection: Any) -> bool:
     """Whether a connection that was idle has been closed from the other side: nobody sends us anything else."""
     try:
-        return connection.closed or bool(select.select([connection.fileno()], [], [], 0)[0])
+        return connection.closed or bool(_readable(connection.fileno()))
     except (OSError, ValueError, psycopg.Error):
         return True
+
+
+def _readable(number: int) -> list[Any]:
+    if not hasattr(select, "poll"):
+        return select.select([number], [], [], 0)[0]
+    # It knows no limit of the numbers, where select() ends at 1024.
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return poll.poll(0)

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import pytest
+
 from coatcheck import Policy, SessionManager
 
 SECRET = "a secret of the tests, long enough for anything"
@@ -25,6 +27,12 @@ else:
 """
 
 
+@pytest.fixture(params=["redis", "postgres"])
+def url(request: pytest.FixtureRequest) -> str:
+    """Each store that has a clock of its own."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
 def elsewhere(url: str, skew: float, what: str) -> str:
     """What a fresh process with a wrong clock prints."""
     command = [sys.executable, "-c", AHEAD, url, SECRET, str(skew), what]
@@ -38,17 +46,17 @@ def sign_in(manager: SessionManager) -> str:
     return manager.commit(session).token or ""
 
 
-def test_a_server_that_is_ahead_revokes_and_bars_nobody_after_it(redis_url: str) -> None:
+def test_a_server_that_is_ahead_revokes_and_bars_nobody_after_it(url: str) -> None:
     """Its first call is a revocation: the session ends, and the next login is not refused for twenty minutes."""
-    with SessionManager(redis_url, secret=SECRET, policy=POLICY) as manager:
+    with SessionManager(url, secret=SECRET, policy=POLICY) as manager:
         token = sign_in(manager)
-        assert elsewhere(redis_url, 1200, "revoke") == "1"
+        assert elsewhere(url, 1200, "revoke") == "1"
         assert manager.load(token).user_id is None
         assert manager.load(sign_in(manager)).user_id == "ada"
 
 
-def test_a_server_that_is_ahead_sees_no_idle_session_where_there_is_none(redis_url: str) -> None:
+def test_a_server_that_is_ahead_sees_no_idle_session_where_there_is_none(url: str) -> None:
     """Its first call is a load: the user is signed in, whatever its clock says, and a day off in both directions."""
-    with SessionManager(redis_url, secret=SECRET, policy=POLICY) as manager:
+    with SessionManager(url, secret=SECRET, policy=POLICY) as manager:
         token = sign_in(manager)
-        assert [elsewhere(redis_url, skew, token) for skew in (1200, 86_400, -86_400)] == ["ada"] * 3
+        assert [elsewhere(url, skew, token) for skew in (1200, 86_400, -86_400)] == ["ada"] * 3
