@@ -19,6 +19,8 @@ SCHEMES = {
     "sqlite": "sqlite",
     "redis": "redis",
     "rediss": "redis",
+    "redis+sentinel": "redis",
+    "rediss+sentinel": "redis",
     "valkey": "redis",
     "valkeys": "redis",
     "unix": "redis",

@@ -13,12 +13,10 @@ import redis
 import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from coatcheck import SessionManager
 from coatcheck.errors import StoreUnavailable
-from coatcheck.stores.redis import AsyncRedisStore, RedisStore
+from coatcheck.stores.redis import AsyncRedisStore
 from tests.faults import book
 from tests.faults.cast import NAME, Sentinel, fleet, until
 from tests.faults.conftest import Opener
@@ -155,33 +153,38 @@ async def fail_over(shop: Shop, watched: Fleet, fault: str) -> list[Visitor]:
     return visitors
 
 
+def _url(watched: Fleet) -> str:
+    """The first host answers nothing."""
+    return f"redis+sentinel://127.0.0.1:1,{watched[0].host}:{watched[0].port}/{NAME}"
+
+
+@pytest.mark.parametrize("by_url", [True, False], ids=["by URL", "own client"])
 @pytest.mark.parametrize("fault", ["killed", "paused", "returns"])
-async def test_a_failover_under_load_breaks_no_promise(shop: Opener, watched: Fleet, fault: str) -> None:
+async def test_a_failover_under_load_breaks_no_promise(shop: Opener, watched: Fleet, fault: str, by_url: bool) -> None:
     """With wait=1: 503 for as long as there is no primary; all that was acknowledged is true, then and for ever. Where
     the old primary returns in the middle it believes that it is one until the Sentinel demotes it, and may answer
     reads with what was true before; it acknowledges nothing, so once it is fenced everything is as it should be."""
-    address = [(watched[0].host, watched[0].port)]
-    finder: Any = redis.asyncio.sentinel.Sentinel(address, socket_timeout=0.5)  # type: ignore[no-untyped-call]
-    client = finder.master_for(NAME)
-    try:
-        one = shop(AsyncRedisStore(client, namespace="shop", wait=1), namespace="shop")
-        visitors = await fail_over(one, watched, fault)
-    finally:
-        for opened in (client, *finder.sentinels):
-            await opened.aclose()
+    if by_url:
+        visitors = await fail_over(shop(f"{_url(watched)}?wait=1"), watched, fault)
+    else:
+        address = [(watched[0].host, watched[0].port)]
+        finder: Any = redis.asyncio.sentinel.Sentinel(address, socket_timeout=0.5)  # type: ignore[no-untyped-call]
+        client = finder.master_for(NAME)
+        try:
+            one = shop(AsyncRedisStore(client, namespace="shop", wait=1), namespace="shop")
+            visitors = await fail_over(one, watched, fault)
+        finally:
+            for opened in (client, *finder.sentinels):
+                await opened.aclose()
     assert [wrong for visitor in visitors for wrong in visitor.wrong] == []
     assert sum(visitor.refused for visitor in visitors) > 0
     assert sum(len(visitor.over) for visitor in visitors) > CLIENTS
 
 
 def test_a_synchronous_store_follows_the_sentinel_in_bounded_time(watched: Fleet) -> None:
-    """The driver's own retries are off and its time-outs short, as docs/redis.md asks: each call is over in time."""
+    """By its URL alone: each call is over in time."""
     sentinel, servers = watched
-    settings: dict[str, Any] = {"socket_timeout": 1.0, "socket_connect_timeout": 0.5, "retry": Retry(NoBackoff(), 0)}
-    address = [(sentinel.host, sentinel.port)]
-    finder: Any = redis.sentinel.Sentinel(address, **settings)  # type: ignore[no-untyped-call]
-    with finder.master_for(NAME, **settings) as client, finder.sentinels[0]:
-        manager = SessionManager(RedisStore(client, wait=1), secret=KEY)
+    with SessionManager(f"{_url(watched)}?wait=1", secret=KEY) as manager:
 
         def signed_in() -> str:
             session = manager.load(None)

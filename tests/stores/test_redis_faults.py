@@ -321,6 +321,11 @@ def test_a_value_of_another_kind_is_a_fault_without_its_contents(redis_url: str)
         "redis://:s3cret-pa55@[cache/0",
         "redis://:1#s3cret-pa55@cache/0",
         "redis://:1?s3cret-pa55@cache/0",
+        "redis+sentinel://:s3cret-pa55@one,two",
+        "redis+sentinel://:s3cret-pa55@one:port/primary",
+        "redis+sentinel://:s3cret-pa55@one,/primary",
+        "redis+sentinel://:s3cret-pa55@one/primary/not-a-number",
+        "redis+sentinel://:s3cret-pa55@one/primary?sokcet_timeout=3",
     ],
 )
 @pytest.mark.parametrize("opener", [open_sync, open_async])
@@ -351,3 +356,21 @@ def test_a_client_that_would_serve_ended_sessions_is_refused(redis_url: str) -> 
         RedisStore(redis.asyncio.Redis())  # type: ignore[arg-type]
     with connected(redis_url) as client, pytest.raises(ConfigurationError, match="namespace"):
         RedisStore(client, namespace="{all}:*")
+
+
+def test_a_sentinel_url_says_all_that_a_client_needs() -> None:
+    """Several hosts with and without a port, two logins, a database, TLS; no password in a message or a repr."""
+    store: Any = open_sync(
+        "rediss+sentinel://ada:pa55-1@one,[::1]:5000,two:6000/shop/3?sentinel_password=pa55-2&wait=1&ssl_cert_reqs=none",
+        SPACE,
+    )
+    manager = store._client.connection_pool.sentinel_manager
+    asked = [one.connection_pool.connection_kwargs for one in manager.sentinels]
+    assert [(one["host"], one["port"]) for one in asked] == [("one", 26_379), ("::1", 5000), ("two", 6000)]
+    assert {one["password"] for one in asked} == {"pa55-2"}
+    known = store._client.connection_pool.connection_kwargs
+    assert (known["username"], known["password"], known["db"], known["ssl_cert_reqs"]) == ("ada", "pa55-1", 3, "none")
+    assert "SSL" in store._client.connection_pool.connection_class.__name__
+    assert "SSL" in manager.sentinels[0].connection_pool.connection_class.__name__
+    assert repr(store) == "<RedisStore the primary that Sentinel calls shop>"
+    store.close()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
+import redis.asyncio.sentinel
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
@@ -69,8 +70,8 @@ class AsyncRedisStore:
             self._lanes.pop(other, None)
         client: Any = self._client
         if isinstance(client, Target):
-            client = redis.asyncio.Redis.from_url(
-                client.url,
+            client = client.client(
+                redis.asyncio,
                 protocol=2,
                 retry=Retry(NoBackoff(), 0),
                 socket_connect_timeout=CONNECT,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import redis
+import redis.sentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -21,6 +22,7 @@ from ...token import new_handle
 from . import health
 from .faults import dropped, plain, slow
 from .plans import Plans
+from .sentinel import others
 from .steps import Pause, Plan
 from .sweep import Sweep
 from .talk import CONNECT, REPLY, TURNS, Talk
@@ -62,8 +64,8 @@ class RedisStore:
         before = self._client
         self._turns = [threading.Lock() for _ in range(TURNS)]
         if self._target:
-            self._client = redis.Redis.from_url(
-                self._target.url,
+            self._client = self._target.client(
+                redis,
                 protocol=2,
                 retry=Retry(NoBackoff(), 0),
                 socket_connect_timeout=CONNECT,
@@ -182,4 +184,5 @@ class RedisStore:
 
     def close(self) -> None:
         if self._target:
-            self._client.close()
+            for one in (self._client, *others(self._client)):
+                one.close()

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from redis import exceptions as driver
 
+from .sentinel import others
 from .talk import REPLY, TURNS, Wire
 from .url import reading
 
@@ -56,7 +57,8 @@ class Lane:
         try:
             yield
         finally:
-            await self.client.aclose()
+            for one in (self.client, *others(self.client)):
+                await one.aclose()
 
     def ask(self, wire: Wire) -> asyncio.Future[list[Any]]:
         """The replies to these commands, an error reply as its exception; it fails if the connection does.

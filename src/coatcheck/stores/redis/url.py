@@ -10,6 +10,8 @@ import redis
 from redis.client import NEVER_DECODE
 
 from ...errors import ConfigurationError
+from . import sentinel
+from .sentinel import Sentinels
 
 _SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 
@@ -23,6 +25,14 @@ class Target(NamedTuple):
     """How many replicas have to confirm a write."""
     where: str
     """Host, port and database, for messages."""
+    sentinels: Sentinels | None = None
+    """Who knows where the primary is; None: the URL does."""
+
+    def client(self, driver: Any, **settings: Any) -> Any:
+        """A client, by `redis` or `redis.asyncio`."""
+        if self.sentinels is None:
+            return driver.Redis.from_url(self.url, **settings)
+        return sentinel.client(driver, self.url, self.sentinels, settings)
 
 
 def parse(url: str) -> Target:
@@ -32,8 +42,9 @@ def parse(url: str) -> Target:
     except (ValueError, TypeError, redis.RedisError):
         raise ConfigurationError(
             "the store's URL is not understood. Write redis://user:password@host:6379/0 (rediss:// for TLS, "
-            "unix:///path/to/socket), with special characters of the password percent-encoded; after a question "
-            "mark may follow wait=N (replicas that confirm a write) and settings of redis-py's connections"
+            "unix:///path/to/socket, redis+sentinel://host1,host2/service), with special characters of the password "
+            "percent-encoded; after a question mark may follow wait=N (replicas that confirm a write) and settings of "
+            "redis-py's connections"
         ) from None
 
 
@@ -41,6 +52,10 @@ def _read(url: str) -> Target:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     wait = int(options.pop("wait", "0"))
+    sentinels = None
+    if parts.scheme.endswith("+sentinel"):
+        sentinels, parts = sentinel.read(parts, options)
+        url = parts.geturl()
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
     # redis-py takes database 0 for a name that is no number, and localhost where a "#" in the password cuts off
     # the rest.
@@ -50,17 +65,22 @@ def _read(url: str) -> Target:
     plain = f"{scheme}:{address}?{urlencode(options)}"
     pool = redis.ConnectionPool.from_url(plain)
     pool.connection_class(**pool.connection_kwargs)
-    return Target(plain, wait, place(pool))
+    where = place(pool) if sentinels is None else _elsewhere(sentinels.service)
+    return Target(plain, wait, where, sentinels)
 
 
 def place(pool: Any) -> str:
     """Where a pool connects to, without user and password."""
     if service := getattr(pool, "service_name", None):
-        return f"the primary that Sentinel calls {service}"
+        return _elsewhere(service)
     known = pool.connection_kwargs
     if path := known.get("path"):
         return f"{path} (database {known.get('db') or 0})"
     return f"{known.get('host', 'localhost')}:{known.get('port', 6379)}/{known.get('db') or 0}"
+
+
+def _elsewhere(service: str) -> str:
+    return f"the primary that Sentinel calls {service}"
 
 
 def check_client(client: Any, kind: type[Any], name: str) -> None:
