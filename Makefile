@@ -13,7 +13,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid jinja)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test oldest check demo bench races applications endurance soak docs lab lock clean
+.PHONY: help setup system test oldest check demo bench bench-scale races applications endurance soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -70,6 +70,10 @@ demo: setup ## run the demo on loopback; PORT=9000 chooses the port
 
 bench: .venv/.bench ## measure against the budgets and against other libraries
 	@$(BIN)/python -m bench $(ARGS)
+
+bench-scale: setup ## whether a store with a million sessions is as fast as one with ten thousand; ARGS=--write
+	@$(PYTHON) tools/programs.py
+	@$(BIN)/python -m bench.scale $(ARGS)
 
 races: .venv/.bench .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
 	@$(BIN)/python -m bench.races $(ARGS)

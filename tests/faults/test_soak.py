@@ -31,7 +31,7 @@ def test_ninety_visitors_get_no_wrong_answer(store: str) -> None:
     [
         ("revocations", "still taken for"),
         ("updates", "and found"),
-        ("tickets", "redeemed 3 times"),
+        ("tickets", "a ticket was redeemed"),  # 2 or 3 times: who comes late is told by `peek`
         ("writes", "and found"),
     ],
 )

@@ -1,0 +1,156 @@
+"""Stores that are full: sessions written past the verbs, in bulk, as the verbs would have stored them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from itertools import islice
+from typing import Any
+
+import psycopg
+
+from coatcheck.codec import to_bytes
+from coatcheck.gate import Gate, dump_patches
+from coatcheck.record import Record, Secret, dump_record
+from coatcheck.stores.postgresql import PostgreSQLStore
+from coatcheck.stores.redis import AsyncRedisStore, RedisStore, open_async
+from coatcheck.stores.sqlite import SQLiteStore
+from coatcheck.token import new_handle
+
+NOW = 1_900_000_000.0
+DAY = 86_400.0
+PER_USER = 5
+FIELDS = '{"role":"editor","cart":[{"article":"A-1021","count":2}],"theme":"dark"}'
+FORGOTTEN = 0.05
+"""The part of the sessions that a purge has to delete."""
+
+Tell = Callable[[int], None]
+Full = SQLiteStore | RedisStore | PostgreSQLStore
+
+
+def user(number: int) -> str:
+    """A user's id."""
+    return f"user-{number}"
+
+
+def records(sessions: int, forgotten: bool) -> Iterator[Record]:
+    """Sessions of users who have five each, over the last day; with some, of nobody, that were forgotten long ago."""
+    for number in range(sessions):
+        at = NOW - random.random() * DAY
+        yield _record(user(number // PER_USER), at)
+    for _ in range(int(sessions * FORGOTTEN) if forgotten else 0):
+        yield _record(None, NOW - 100 * DAY)
+
+
+def _record(user_id: str | None, at: float) -> Record:
+    return Record(
+        handle=new_handle(user_id),
+        user_id=user_id,
+        created_at=at,
+        authenticated_at=None if user_id is None else at,
+        last_seen_at=at,
+        idle=14 * DAY,
+        expires_at=at + 30 * DAY,
+        remember=True,
+        secrets=(Secret(0, "x" * 43, at),),
+        settled=0,
+        address="192.0.2.1",
+        user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+        fields=FIELDS,
+    )
+
+
+def fill(store: Full, sessions: int, tell: Tell) -> list[str]:
+    """Fill an empty store; some of the handles, drawn at random."""
+    made = records(sessions, forgotten=not isinstance(store, RedisStore))  # Redis forgets by itself
+    keep = Sample(min(sessions, 20_000))
+    counted = _counting(made, keep, tell)
+    if isinstance(store, SQLiteStore):
+        _sqlite(store, counted)
+    elif isinstance(store, PostgreSQLStore):
+        _postgresql(store, counted)
+    else:
+        asyncio.run(_redis(store, counted))
+    return keep.handles
+
+
+class Sample:
+    """As many handles of live sessions as asked for, each with the same chance."""
+
+    def __init__(self, size: int) -> None:
+        self.handles: list[str] = []
+        self._size, self._seen = size, 0
+
+    def take(self, record: Record) -> None:
+        """Let one take part."""
+        if record.user_id is None:
+            return
+        self._seen += 1
+        if len(self.handles) < self._size:
+            self.handles.append(record.handle)
+        elif (place := random.randrange(self._seen)) < self._size:
+            self.handles[place] = record.handle
+
+
+def _counting(made: Iterator[Record], keep: Sample, tell: Tell) -> Iterator[Record]:
+    for number, record in enumerate(made, 1):
+        keep.take(record)
+        if number % 10_000 == 0:
+            tell(number)
+        yield record
+
+
+def _batches(made: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    while batch := list(islice(made, size)):
+        yield batch
+
+
+def _sqlite(store: SQLiteStore, made: Iterator[Record]) -> None:
+    for batch in _batches(made, 10_000):
+        with store._db.writing(durable=False) as db:
+            for record in batch:
+                store._put(db, record)
+                if record.user_id is not None:
+                    store._put_gate(db, record.user_id, Gate(), record.expires_at)
+
+
+def _postgresql(store: PostgreSQLStore, made: Iterator[Record]) -> None:
+    store.meet()
+    space = store.namespace
+    with psycopg.connect(store.target.conninfo) as connection:
+        users: set[str] = set()
+        columns = "handle, user_id, created_at, forget_at, record"
+        with connection.cursor().copy(f'COPY "{space}_sessions" ({columns}) FROM STDIN') as copy:
+            for one in made:
+                owner = None if one.user_id is None else to_bytes(one.user_id)
+                copy.write_row((one.handle, owner, one.created_at, one.forget_at, to_bytes(dump_record(one))))
+                if one.user_id is not None:
+                    users.add(one.user_id)
+        with connection.cursor().copy(f'COPY "{space}_gates" FROM STDIN') as copy:
+            for name in users:
+                copy.write_row((to_bytes(name), 0.0, 0, to_bytes(dump_patches(Gate())), NOW + 30 * DAY))
+        connection.commit()
+        connection.autocommit = True
+        connection.execute(f'VACUUM ANALYZE "{space}_sessions"')
+        connection.execute(f'VACUUM ANALYZE "{space}_gates"')
+
+
+async def _redis(store: RedisStore, made: Iterator[Record]) -> None:
+    assert store._target is not None
+    async with AsyncExitStack() as closing:
+        other: AsyncRedisStore = open_async(store._target.url, store.namespace)
+        closing.push_async_callback(other.close)
+        for batch in _batches(made, 400):
+            logins: list[Any] = [other.login(one, NOW, NOW, None, "") for one in batch]
+            await asyncio.gather(*logins)
+
+
+@contextmanager
+def closing(store: Full) -> Iterator[Full]:
+    """A store that is closed afterwards."""
+    try:
+        yield store
+    finally:
+        store.close()
