@@ -277,6 +277,25 @@ def test_a_database_that_takes_no_writes_is_named_as_the_fault(server: PostgresS
         server.sql("BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT")
 
 
+def test_a_replica_is_never_read(server: PostgresServer, load: Callable[[str], Callable[[str], Any]]) -> None:
+    """Neither by a store that begins there, nor by one whose server has become one: it may not know who was ended."""
+    known, handle = load(server.url), new_handle(None)
+    assert known(handle) is None
+    signal = server.folder / "data" / "standby.signal"
+    server.stop()
+    signal.touch()
+    server.start()
+    try:
+        for read in (known, load(server.url)):
+            with pytest.raises(StoreUnavailable, match="replica"):
+                read(handle)
+    finally:
+        server.stop()
+        signal.unlink()
+        server.start()
+    assert _soon(known, handle) is None
+
+
 # -- others' locks ---------------------------------------------------------------------------------------------
 
 

@@ -90,8 +90,7 @@ class AsyncPostgreSQLStore:
             pool = self._pools[loop] = AsyncConnectionPool(
                 self.target.conninfo,
                 connection_class=type("Connection", (_Connection,), {"server": self._server}),
-                # No statement is prepared on the server: behind pgbouncer the next one may meet another.
-                kwargs={"autocommit": True, "prepare_threshold": None, "connect_timeout": 2},
+                kwargs=dict(self.target.settings),
                 min_size=0,
                 max_size=self.target.pool_size,
                 check=_check,

@@ -137,6 +137,8 @@ def _say(error: BaseException) -> str:
     # A connection that was refused has no SQLSTATE in the driver's error.
     if "password authentication failed" in text or "no pg_hba.conf entry" in text:
         state = "28P01"
+    elif "hot standby" in text or "session is read-only" in text:
+        state = "25006"
     elif re.search(r'database "[^"]*" does not exist', text):
         state = "3D000"
     words = next((words for start, words in _WORDS.items() if state.startswith(start)), None)

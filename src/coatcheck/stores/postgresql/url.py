@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import psycopg
@@ -25,6 +25,19 @@ class Target(NamedTuple):
     """Whether tables that are missing are made at the first use."""
     pool_size: int = POOL_SIZE
     """Connections that a process, or an event loop, may have."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a connection of ours is opened with."""
+        given = conninfo_to_dict(self.conninfo)
+        return {
+            "autocommit": True,
+            # No statement is prepared on the server: behind pgbouncer the next one may meet another.
+            "prepare_threshold": None,
+            "connect_timeout": 2,
+            # With each connection: after a failover the same name may lead to a replica, which is behind.
+            "target_session_attrs": given.get("target_session_attrs") or "primary",
+        }
 
 
 def parse(url: str) -> Target:
