@@ -24,7 +24,7 @@ from coatcheck.stores import postgresql, redis, sqlite
 from tests.servers import PostgresServer, RedisServer
 
 from . import page
-from .stock import DAY, NOW, PER_USER, Full, fill, user
+from .stock import DAY, NOW, PER_USER, Full, fill, hold_purges, user
 
 SIZES = (10_000, 100_000, 1_000_000)
 STORES = ("sqlite", "redis", "postgresql")
@@ -50,7 +50,7 @@ def _server(kind: str) -> Iterator[Callable[[str], Full]]:
             url = stack.enter_context(RedisServer()).url
             yield lambda name: redis.open_sync(url, name)
         else:
-            url = stack.enter_context(PostgresServer("shared_buffers=1GB", "max_wal_size=8GB")).url
+            url = stack.enter_context(PostgresServer("shared_buffers=2GB", "max_wal_size=8GB")).url
             yield lambda name: postgresql.open_sync(f"{url}?create=1", name)
 
 
@@ -120,6 +120,7 @@ def _of(kind: str, sizes: list[int]) -> page.Scaled:
         for size in sizes:
             store = opened(f"s{size}")
             closing.callback(store.close)
+            hold_purges(store)
             _say(f"{kind}: filling {size:,}")
             stock[size] = store, fill(store, size, lambda number: _say(f"\r  {number:,}", end=""))
             _say("")

@@ -20,6 +20,9 @@ Connection = sqlite3.Connection
 PATIENCE = 1.5
 """Seconds that a call may wait for another process's lock."""
 
+_MAPPED = 2**30
+"""Bytes of the file that are read from the kernel's own pages: about 1.8 million sessions."""
+
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "another process has locked it for too long. Is a backup or a shell holding a transaction?",
     sqlite3.SQLITE_NOTADB: "it is not a SQLite database. Point the store's URL at another file, or move this one away.",
@@ -173,6 +176,8 @@ class Database:
     def _new(self, wait: float) -> Connection:
         db = sqlite3.connect(self.path, timeout=wait, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA cache_size = -4096")
+        # In a file of a million sessions a read costs a third less: docs/scale.md.
+        db.execute(f"PRAGMA mmap_size = {_MAPPED}")
         return db
 
     def _prepare(self, deadline: float) -> None:
