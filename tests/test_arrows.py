@@ -88,7 +88,7 @@ MAY_IMPORT = {
     "integrations.wsgi": f"{FRONT} passage",
     "integrations.flask": f"{FRONT} policy passage",
     "integrations.quart": (
-        f"{FRONT} integrations.asgi integrations.gate integrations.flask_config integrations.flask_session"
+        f"{FRONT} passage integrations.asgi integrations.gate integrations.flask_config integrations.flask_session"
     ),
     "integrations.pyramid": f"{FRONT} integrations.wsgi",
     "integrations.django": f"{FRONT} clock policy passage token",

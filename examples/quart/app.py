@@ -2,11 +2,11 @@
 
 from quart import Quart, Response, redirect, render_template_string, request, session
 
-from coatcheck.integrations.quart import Coatcheck, manager_from, ticket_from
+from coatcheck.integrations.quart import Coatcheck, manager_from, ticket_from, ticket_gate
 
 app = Quart(__name__)
 app.config["COATCHECK_STORE"] = "sqlite:///sessions.db"
-Coatcheck(app).ticket_gate("/file")
+Coatcheck(app)
 
 PAGE = """<!doctype html><title>Coatcheck</title><form method="post">
 {% if session.user_id %}<p>{{ session.user_id }}, visit {{ session.visits }}</p>
@@ -49,6 +49,7 @@ async def act(verb):
 
 
 @app.route("/file", methods=["GET", "POST"])
+@ticket_gate()
 async def file():
     return Response(f"For {ticket_from().claims['for']}, once.", content_type="text/plain; charset=utf-8")
 

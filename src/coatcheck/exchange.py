@@ -6,6 +6,7 @@ and says which headers and which answers of our own belong to its response. Driv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import partial
 from typing import Generic, Literal, NamedTuple, TypeVar
@@ -53,6 +54,11 @@ class Paths:
         self._exact = frozenset(paths)
         self._prefixes = tuple(path for path in paths if path.endswith("/") and path != "/")
 
+    @property
+    def given(self) -> frozenset[str]:
+        """All of them."""
+        return self._exact
+
     def __bool__(self) -> bool:
         return bool(self._exact)
 
@@ -96,19 +102,61 @@ class Front(Generic[M]):
             manager.engine.verify("")  # a missing secret shows at start-up and not at the first request
         self.manager: M = manager
         self.csrf: Mode = csrf
+        origins = trusted_origins if isinstance(trusted_origins, str) else tuple(trusted_origins)
         exempt = csrf_exempt if isinstance(csrf_exempt, str) else tuple(csrf_exempt)
-        self.origins = OriginCheck(trusted_origins, exempt)
+        self.origins = OriginCheck(origins, exempt)
         self.exempt = frozenset(exempt)
         self.exclude = Paths(exclude, "exclude")
         self.public = Paths(public_paths, "public_paths")
         self.legacy = _checked(legacy, manager)
-        self.header = header.lower().encode("ascii") if header else None
+        self.header = _own_header(header).lower().encode("ascii") if header else None
         # Where a header may carry the token, a response to none differs from the response to one, too.
         name = (header or "").lower()
         self.looked = Told(f"Cookie, {name}" if name else "Cookie")
         """What a response says that looked at a session from a cookie, and changed nothing."""
         self.looked_by_header = Told(name)
         self.warned = False
+        self._settings: dict[str, object] = {
+            "manager": manager,
+            "csrf": csrf,
+            "trusted_origins": frozenset(origins),
+            "csrf_exempt": self.exempt,
+            "exclude": self.exclude.given,
+            "public_paths": self.public.given,
+            "header": self.header,
+            "legacy": self.legacy,
+        }
+
+    def check_inner(self, inner: Front[M]) -> None:
+        """Raises `ConfigurationError` where another one inside of this has other settings: they would not count, and
+        whoever set up a stricter one must not go on in the belief that they do."""
+        names = [name for name, value in self._settings.items() if inner._settings[name] != value]
+        if names:
+            raise ConfigurationError(
+                "sessions are set up twice, one around the other, with different settings: give the inner one the "
+                f"outer one's {', '.join(f'{name}=' for name in names)}, or put its paths into the outer one's exclude="
+            )
+
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name (RFC 9110, 5.6.2)."""
+_SENT_ANYWAY = re.compile(
+    r"accept(-.*)?|authorization|cache-control|connection|content-.*|cookie|date|dnt|forwarded|host|if-.*|origin|pragma"
+    r"|priority|proxy-.*|range|referer|sec-.*|te|transfer-encoding|upgrade.*|user-agent|via|x-forwarded-.*|x-real-ip"
+)
+"""Names that browsers or proxies send by themselves, or let another site's page set."""
+
+
+def _own_header(name: str) -> str:
+    """Raises `ConfigurationError` for a name that is none, or no proof that a script of one's own has sent it."""
+    if not _TOKEN.fullmatch(name):
+        raise ConfigurationError(f"header={name!r}: a header's name, such as X-Session")
+    if _SENT_ANYWAY.fullmatch(name.lower()):
+        raise ConfigurationError(
+            f"header={name!r}: browsers send that one by themselves, and a request with it is not checked for another "
+            "site's. Choose a name of your own, such as X-Session"
+        )
+    return name
 
 
 def _checked(legacy: Iterable[Source], manager: SessionManager | AsyncSessionManager) -> tuple[Source, ...]:

@@ -43,3 +43,9 @@ def environ_path(environ: Mapping[str, object]) -> str:
         return raw.partition("?")[0]
     path = f"{environ.get('SCRIPT_NAME') or ''}{environ.get('PATH_INFO') or '/'}"
     return quote(path.encode("latin-1", "replace"), safe="/!$&'()*+,;=:@~")
+
+
+def is_handshake(environ: Mapping[str, object]) -> bool:
+    """Whether a WSGI request opens a websocket, as some servers and Flask's extensions let it."""
+    upgrade = str(environ.get("HTTP_UPGRADE", "")).strip().lower()
+    return upgrade == "websocket" and environ.get("REQUEST_METHOD") == "GET"

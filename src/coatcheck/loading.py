@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from . import codec, csrf, rotation, token
 from .clock import Clock, system_clock
-from .errors import StoreUnavailable
+from .errors import ConfigurationError, StoreUnavailable
 from .events import Event, EventName, Events
 from .info import ClientSource
 from .keyring import Keyring
@@ -32,6 +32,18 @@ class Loading:
 
     session_class: type[Session] = Session
     """What a request gets: an integration may want attributes of its framework's own on it."""
+
+    def adopt(self, kind: type[Session]) -> None:
+        """Hand out sessions of that kind from now on, as a framework knows them. Raises `ConfigurationError` where they
+        are of another one's: a manager serves one such framework."""
+        if issubclass(self.session_class, kind):
+            return
+        if self.session_class is not Session:
+            raise ConfigurationError(
+                f"this manager hands out a {self.session_class.__name__}, and a {kind.__name__} is needed: give "
+                "each framework a manager of its own, over the same store"
+            )
+        self.session_class = kind
 
     def __init__(
         self,

@@ -7,12 +7,11 @@ from typing import Any
 
 from quart import Quart, Response, jsonify, request, session, stream_with_context
 
-from coatcheck.integrations.quart import Coatcheck, manager_from, session_from, ticket_from
+from coatcheck.integrations.quart import Coatcheck, manager_from, session_from, ticket_from, ticket_gate
 from coatcheck.testing.latch import passed
 
 app = Quart(__name__)
-coatcheck = Coatcheck(app)
-coatcheck.ticket_gate("/download")
+Coatcheck(app)
 
 
 @app.get("/me")
@@ -86,6 +85,7 @@ async def ticket() -> str:
 
 
 @app.get("/download")
+@ticket_gate()
 async def download() -> str:
     """Behind the gate."""
     return str(ticket_from().claims["file"])

@@ -71,3 +71,41 @@ def test_a_posted_ticket_and_an_error_before_the_response(shop: tuple[FlaskClien
     assert client.post("/download/a", data={"ticket": jwt}, buffered=True).status_code == 200
     assert client.post("/download/a", data={"ticket": jwt}, buffered=True).status_code == 410
     assert client.post("/download/a", data={"ticket": [jwt, jwt]}, buffered=True).status_code == 403
+
+
+def test_what_the_application_says_of_every_response_does_not_count_here() -> None:
+    """An `after_request` that lets everything be cached, and every address be told: a ticket is in this one."""
+    app = application()
+
+    @app.after_request
+    def public(response: Response) -> Response:
+        response.headers["Cache-Control"] = "public, max-age=3600"
+        response.headers["Referrer-Policy"] = "unsafe-url"
+        return response
+
+    @app.route("/download")
+    @ticket_gate()
+    def download() -> str:
+        return "never"
+
+    response = app.test_client().get("/download?ticket=none")
+    assert (response.status_code, response.headers["Cache-Control"]) == (403, "no-store")
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+
+
+def test_another_sites_websocket_is_refused() -> None:
+    """As extensions open one: a handshake is a GET, and acts with the cookie."""
+    app = application()
+
+    @app.route("/socket", websocket=True)
+    def socket() -> str:
+        return "open"
+
+    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-Fetch-Site": "same-site"}
+    base = "https://app.example"
+    client = app.test_client()
+    assert (
+        client.get("/socket", base_url=base, headers={**headers, "Origin": "https://evil.example"}).status_code == 403
+    )
+    own = {**headers, "Origin": base, "Sec-Fetch-Site": "same-origin"}
+    assert client.get("/socket", base_url=base, headers=own).status_code != 403

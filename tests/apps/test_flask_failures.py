@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import flask
 import pytest
-from flask import Response, session
+from flask import Response, copy_current_request_context, request, session
 from werkzeug.exceptions import Conflict
 
 from coatcheck.errors import ReauthenticationRequired, StoreUnavailable
@@ -206,3 +207,64 @@ def test_a_stream_that_breaks_stores_nothing_and_one_that_is_left_does() -> None
     with client.session_transaction() as found:
         assert dict(found) == {"seen": "verb", "leave": 1, "verb": 1}
     assert "response has started" in refused[0]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_copied_context_that_ends_earlier_ends_nothing(when: str) -> None:
+    """`copy_current_request_context`, as for a thread: the request is committed once, when its own response starts."""
+    app = application()
+
+    def upstream() -> None:
+        @copy_current_request_context
+        def job() -> None:
+            """Anything."""
+
+        thread = threading.Thread(target=job)
+        thread.start()
+        thread.join()
+
+    @app.post("/<verb>")
+    def act(verb: str) -> str:
+        if when == "before":
+            upstream()
+        session_from().login("ada") if verb == "in" else session_from().logout()
+        session["seen"] = verb
+        if when == "after":
+            upstream()
+        return "done"
+
+    @app.get("/")
+    def who() -> str:
+        return f"{session_from().user_id} {session.get('seen')}"
+
+    client = app.test_client()
+    client.post("/in")
+    assert client.get("/").text == "ada in"
+    client.post("/out")
+    assert client.get("/").text == "None out"
+
+
+def test_a_request_within_a_request_is_committed_with_it() -> None:
+    """An application that asks itself, over the same environ: what both did is stored when the outer one answers."""
+    app = application()
+
+    @app.post("/outer")
+    def outer() -> str:
+        session["outer"] = 1
+        with app.request_context({**request.environ, "PATH_INFO": "/inner"}):
+            text = app.full_dispatch_request().get_data(as_text=True)
+        session["later"] = 1
+        return text
+
+    @app.post("/inner")
+    def inner() -> str:
+        session["inner"] = 1
+        return "inside"
+
+    @app.get("/")
+    def fields() -> dict[str, int]:
+        return dict(session)
+
+    client = app.test_client()
+    assert client.post("/outer").text == "inside"
+    assert client.get("/").json == {"outer": 1, "inner": 1, "later": 1}

@@ -21,6 +21,7 @@ from litestar.testing import TestClient, create_test_client
 from coatcheck import AsyncSessionManager, Session
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.integrations import asgi
+from coatcheck.integrations.flask_session import FlaskSession
 from coatcheck.integrations.litestar import (
     SessionConfig,
     manager_from,
@@ -432,3 +433,35 @@ def test_the_middleware_may_stand_on_one_layer_alone() -> None:
     with create_test_client([having, without], session_config=sessions) as browser:
         assert [browser.get("/with").json() for _ in range(2)] == [1, 2]
         assert browser.get("/without").json() is False
+
+
+def test_a_request_that_we_refuse_for_its_handler_stores_nothing() -> None:
+    """A ticket that is none: the answer is 403, and what the handler wrote before is not kept."""
+
+    @post("/write", status_code=200)
+    async def write(request: Request[Any, Any, Any]) -> str:
+        request.session["seen"] = True
+        return "ok"
+
+    @post("/buy", status_code=200)
+    async def buy(request: Request[Any, Any, Any]) -> str:
+        request.session["bought"] = True
+        await manager_from(request).tickets.redeem("garbage", "pay", session=session_from(request))
+        return "never"
+
+    @get("/fields")
+    async def fields(request: Request[Any, Any, Any]) -> dict[str, Any]:
+        return dict(request.session)
+
+    with client(config(), write, buy, fields) as browser:
+        browser.post("/write")
+        assert browser.post("/buy").status_code == 403
+        assert browser.get("/fields").json() == {"seen": True}
+
+
+def test_a_manager_of_another_frameworks_sessions_is_refused() -> None:
+    """Flask's are false while they hold no field, and `SessionAuth` would sign their users out."""
+    manager = AsyncSessionManager("memory://", secret=secrets.token_hex(32))
+    manager.engine.adopt(FlaskSession)
+    with pytest.raises(ConfigurationError, match="a manager of its own"):
+        Litestar([], on_app_init=[SessionConfig(manager).on_app_init])

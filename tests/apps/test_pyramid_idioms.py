@@ -348,3 +348,16 @@ def test_without_pyramid_the_message_says_what_to_install() -> None:
         del sys.modules[name]
         with pytest.raises(ConfigurationError, match=r'pip install "coatcheck\[pyramid\]"'):
             importlib.import_module(name)
+
+
+def test_a_setting_in_the_file_that_nobody_knows_is_named() -> None:
+    """A misspelt `coatcheck.crsf` must not pass for a wish that was heard."""
+    settings = {"coatcheck.crsf": "token", "coatcheck.store": "memory://"}
+
+    def start() -> None:
+        with Configurator(settings=settings) as config:
+            config.include("coatcheck.integrations.pyramid")
+            config.make_wsgi_app()
+
+    with pytest.raises(Exception, match=r"coatcheck\.crsf"):
+        start()

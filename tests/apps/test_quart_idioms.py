@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -15,7 +16,7 @@ from quart.testing.connections import WebsocketDisconnectError
 
 from coatcheck import AsyncSessionManager, CookieSettings, Policy
 from coatcheck.errors import ConfigurationError, ReauthenticationRequired, StoreUnavailable
-from coatcheck.integrations.quart import Coatcheck, FlaskSession, manager_from, session_from, ticket_from
+from coatcheck.integrations.quart import Coatcheck, FlaskSession, manager_from, session_from, ticket_from, ticket_gate
 
 pytestmark = pytest.mark.anyio
 
@@ -204,11 +205,11 @@ def _set_up(coatcheck: Coatcheck) -> Quart:
 async def test_one_extension_serves_several_applications() -> None:
     """A factory's `init_app` is called once for each test: the earlier application goes on working."""
     coatcheck = Coatcheck(store="memory://", namespace=uuid.uuid4().hex)
-    coatcheck.ticket_gate("/files/")
     first, second = _set_up(coatcheck), _set_up(coatcheck)
     for app in (first, second):
 
         @app.get("/files/<name>")
+        @ticket_gate()
         async def send(name: str) -> str:
             return f"{name} {ticket_from().claims['file']}"
 
@@ -220,6 +221,55 @@ async def test_one_extension_serves_several_applications() -> None:
         response = await client.get(f"/files/a?ticket={jwt}")
         assert await response.get_data(as_text=True) == "a a.txt"
         assert (await client.get(f"/files/a?ticket={jwt}")).status_code == 410
+
+
+@pytest.mark.parametrize(
+    ("path", "root"),
+    [
+        ("/files/a", ""),
+        ("//files/a", ""),
+        ("/files//a", ""),
+        ("http://localhost/files/a", ""),
+        ("/api/files/a", "/api"),
+    ],
+)
+async def test_no_spelling_of_an_address_goes_past_the_gate(path: str, root: str) -> None:
+    """Quart takes a second slash, a whole address and a `--root-path` for the same view: the gate is the view's."""
+    app = application()
+
+    @app.get("/files/<path:name>")
+    @ticket_gate()
+    async def send(name: str) -> str:
+        return f"the secret {name}"
+
+    sent: list[Any] = []
+    waiting = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive() -> Any:
+        if not waiting:
+            await asyncio.Event().wait()
+        return waiting.pop()
+
+    async def keep(message: Any) -> None:
+        sent.append(message)
+
+    scope: Any = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": root,
+        "headers": [(b"host", b"localhost")],
+        "server": ("localhost", 80),
+        "client": ("127.0.0.1", 1),
+    }
+    await app(scope, receive, keep)
+    assert sent[0]["status"] in (308, 403, 404)
+    assert b"secret" not in b"".join(message.get("body", b"") for message in sent)
 
 
 async def test_an_excluded_path_has_no_session(caplog: pytest.LogCaptureFixture) -> None:

@@ -62,6 +62,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "cookie.name_for(self.secure) == cookie.insecure_name",
             "csrf not in _MODES",
             "front.header in headers",
+            "inner._settings[name] != value",
             "method not in SAFE",
             "name in self.headers",
             "path in self._exact",

@@ -239,6 +239,12 @@ async def test_an_inner_middleware_leaves_the_work_to_the_outer(desk: Front) -> 
         ({"trusted_origins": ["app.example"]}, "scheme://host"),
         ({"trusted_origins": ["https://app.example/"]}, "scheme://host"),
         ({"trusted_origins": ["https://*.example"]}, "scheme://host"),
+        ({"header": "Cookie"}, "browsers send that one"),
+        ({"header": "Authorization"}, "browsers send that one"),
+        ({"header": "Content-Type"}, "browsers send that one"),
+        ({"header": "Sec-Session"}, "browsers send that one"),
+        ({"header": "X Session"}, "a header's name"),
+        ({"header": "X-Séssion"}, "a header's name"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused_at_the_start(settings: dict[str, Any], says: str) -> None:

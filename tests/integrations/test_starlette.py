@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.sessions import SessionMiddleware as StarlettesOwn
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -194,8 +195,8 @@ async def test_a_mounted_application_has_the_same_session(desk: Front) -> None:
         return PlainTextResponse(request.url.path)
 
     inner = Starlette(routes=[Route("/write", write, methods=["POST"])])
-    own = Starlette(routes=inner.routes, middleware=[Middleware(SessionMiddleware, manager=desk.manager)])
     stack = [Middleware(SessionMiddleware, manager=desk.manager, csrf_exempt=["/a/write"])]
+    own = Starlette(routes=inner.routes, middleware=stack)
     app = Starlette(routes=[Mount("/a", inner), Mount("/b", own)], middleware=stack)
     browser = desk.browser(app, headers=cookie(token))
     assert (await browser.post("/a/write", headers={"sec-fetch-site": "cross-site"})).text == "/a/write"
@@ -283,3 +284,18 @@ async def test_templates_show_the_session_and_its_token_unescaped() -> None:
     assert field.startswith('<input type="hidden" name="_csrf" value="')
     assert json.loads(attribute.partition("'")[2].partition("'")[0]).keys() == {"X-Coatcheck-CSRF"}
     assert (await front.browser(app).get("/")).text.endswith("||<body hx-headers='{}'>")
+
+
+@pytest.mark.parametrize("around", [True, False])
+def test_starlettes_own_middleware_beside_ours_is_named(around: bool) -> None:
+    """Around ours it would write our session into its cookie, which everybody can read; inside it would hide ours."""
+
+    async def write(request: Request) -> Response:
+        request.session["code"] = "424242"
+        return PlainTextResponse("written")
+
+    ours = Middleware(SessionMiddleware, manager=AsyncSessionManager("memory://", secret=KEY))
+    own = Middleware(StarlettesOwn, secret_key="theirs")
+    app = Starlette(routes=[Route("/", write)], middleware=[own, ours] if around else [ours, own])
+    with pytest.raises(ConfigurationError, match="two sessions"), TestClient(app) as browser:
+        browser.get("/")

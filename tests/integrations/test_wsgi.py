@@ -441,7 +441,7 @@ def test_of_two_around_each_other_the_inner_one_does_nothing() -> None:
     assert serving.ask().status == 200
     assert serving.diary == ["create", "start 200"]
     serving.middleware.app = SessionMiddleware(as_list, serving.manager, csrf="token")
-    with pytest.raises(ConfigurationError, match="two SessionMiddleware"):
+    with pytest.raises(ConfigurationError, match="outer one's csrf="):
         serving.ask()
 
 
@@ -470,3 +470,51 @@ def test_the_manager_is_found_from_a_request_or_an_application() -> None:
             manager_from(nothing)
         with pytest.raises(ConfigurationError, match="wrap the application"):
             session_from(nothing)
+
+
+ENVIRON: dict[str, Any] = {
+    "REQUEST_METHOD": "GET",
+    "PATH_INFO": "/",
+    "HTTP_HOST": "app.example",
+    "wsgi.url_scheme": "https",
+    "wsgi.input": io.BytesIO(),
+}
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("csrf_exempt", ["/pay"]),
+        ("trusted_origins", ["https://b.example"]),
+        ("exclude", ["/x"]),
+        ("header", "X-Session"),
+    ],
+)
+def test_a_stricter_middleware_inside_is_not_passed_over_in_silence(setting: str, value: Any) -> None:
+    """Whatever the outer one lets through."""
+    serving = Serving(as_list, check=False)
+    inner = SessionMiddleware(as_list, serving.manager)
+    settings: dict[str, Any] = {setting: value}
+    with pytest.raises(ConfigurationError, match=f"outer one's {setting}="):
+        SessionMiddleware(inner, serving.manager, **settings)({**ENVIRON}, lambda *_: print)
+
+
+def test_another_sites_websocket_is_refused() -> None:
+    """A handshake is a GET, and acts with the cookie: some WSGI servers let an application open one."""
+
+    def ask(**headers: str) -> list[str]:
+        statuses: list[str] = []
+        middleware = SessionMiddleware(
+            as_list, SessionManager("memory://", secret="correct horse battery staple of handshakes")
+        )
+
+        def start(status: str, *_: Any) -> Any:
+            statuses.append(status)
+            return print
+
+        middleware(ENVIRON | headers, start)
+        return statuses
+
+    handshake = {"HTTP_UPGRADE": "WebSocket", "HTTP_ORIGIN": "https://evil.example"}
+    assert ask(**handshake) == ["403 Forbidden"]
+    assert ask(**handshake | {"HTTP_ORIGIN": "https://app.example"}) == ["200 OK"]

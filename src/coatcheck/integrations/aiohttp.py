@@ -101,12 +101,7 @@ def setup(
 async def _serve(front: Front[AsyncSessionManager], request: web.Request, handler: Handler) -> web.StreamResponse:
     around = current.get(None)
     if around is not None and around.owns(request):
-        # Whoever set up a stricter one inside must not go on in the belief that it counts.
-        if (around.front.manager, around.front.csrf) != (front.manager, front.csrf):
-            raise ConfigurationError(
-                "setup() of an application and of one around it, with different settings: give both the same "
-                "manager=... and csrf=..., or put the inner one's paths into the outer one's exclude="
-            )
+        around.front.check_inner(front)
         return await handler(request)
     visit = Visit(front, request)
     if reply := visit.from_elsewhere():

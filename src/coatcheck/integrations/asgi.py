@@ -56,6 +56,17 @@ def _middleware_of(app: Any) -> Any:
     return layer
 
 
+_TWO_KINDS = "two sessions: take out the other SessionMiddleware, such as Starlette's own, around ours or inside of it"
+
+
+def _check_alone(app: Any) -> None:
+    layer = app
+    while layer is not None:
+        if type(layer).__module__ == "starlette.middleware.sessions":
+            raise ConfigurationError(_TWO_KINDS)
+        layer = getattr(layer, "app", None)
+
+
 class SessionMiddleware:
     """Gives every request and websocket its session, and answers for it where the application cannot.
 
@@ -89,6 +100,7 @@ class SessionMiddleware:
             raise ConfigurationError(f"{', '.join(manager_settings)}: belong to the manager that was passed")
         if manager is not None and not isinstance(manager, AsyncSessionManager):
             raise ConfigurationError(f"an ASGI application needs an AsyncSessionManager, not {type(manager).__name__}")
+        _check_alone(app)
         self.app = app
         self.manager = manager or AsyncSessionManager(**manager_settings)
         self._owns_manager = manager is None
@@ -113,12 +125,10 @@ class SessionMiddleware:
             return
         around = scope.get("coatcheck")
         if around is not None:
-            # Whoever set up a stricter one inside must not go on in the belief that it counts.
-            if (around.manager, around.csrf) != (self.manager, self.front.csrf):
-                raise ConfigurationError(
-                    "two SessionMiddleware with different settings, one around the other: give the inner one "
-                    "manager=... and csrf=... of the outer one, or put its paths into the outer one's exclude="
-                )
+            around.check_inner(self.front)
             await self.app(scope, receive, send)
             return
+        if scope.get("session") is not None:
+            # It would write our session into a cookie of its own, for everybody to read.
+            raise ConfigurationError(_TWO_KINDS)
         await Visit(self.app, self.front, scope, receive, send).serve()

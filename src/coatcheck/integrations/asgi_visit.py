@@ -48,6 +48,8 @@ class Visit(Exchange[AsyncSessionManager]):
     answered = False
     failed = True
     """Until a response below 500 starts."""
+    spoiled = False
+    """Whether it has failed whatever the status."""
     error: Exception | None = None
 
     def __init__(self, app: App, front: Front[AsyncSessionManager], scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +164,7 @@ class Visit(Exchange[AsyncSessionManager]):
         if not self.started and message["type"] in _STARTS:
             self.started = True
             status = message.get("status", 101)
-            self.failed = status >= 500
+            self.failed = self.spoiled or status >= 500
             session = self.session
             self.gather()
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from ..errors import CoatcheckError, ConfigurationError
 from ..exchange import ANSWERED, Front
@@ -17,15 +18,17 @@ from ..policy import Policy
 from ..replies import refusal
 from ..session import Session
 from .flask_config import foreign, set_up
-from .flask_session import FlaskSession, NoSession, adopt, helpers
+from .flask_session import FlaskSession, NoSession, helpers
 
 try:
     import flask
+    from flask.globals import request_ctx
     from flask.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
 except ImportError as error:  # pragma: no cover
     raise ConfigurationError('Flask is missing: pip install "coatcheck[flask]"') from error
 
 from . import flask_login
+from .flask_gate import make_safe
 from .flask_gate import ticket_from as ticket_from
 from .flask_gate import ticket_gate as ticket_gate
 from .flask_visit import Visit, as_response
@@ -79,7 +82,7 @@ class Coatcheck:
         if type(app.session_interface) is not SecureCookieSessionInterface:
             raise ConfigurationError(foreign(app.session_interface))
         self.manager = made.manager
-        adopt(self.manager.engine)
+        self.manager.engine.adopt(FlaskSession)
         # PERMANENT_SESSION_LIFETIME is not meant for those who ask to be remembered.
         remember_for = None if made.policy_given else Policy().absolute_timeout
         watch = flask_login.watch(app, remember_for, self.manager.engine.now)
@@ -116,6 +119,7 @@ class Interface(SessionInterface):
         visit = self.visit(request)
         if visit is None:
             visit = request.environ[self._key] = Visit(self._front, request.environ)
+            visit.context = ref(_context())
             if "coatcheck.session" in request.environ:
                 visit.refuse(ConfigurationError("two sessions: take out the middleware around this application"))
             else:
@@ -124,7 +128,7 @@ class Interface(SessionInterface):
                 flask_login.take_out(
                     app, request, visit.session if visit.has_session else None, self.manager.engine.now
                 )
-        return visit.session if visit.has_session else None  # type: ignore[return-value]  # a FlaskSession: see `adopt`
+        return visit.session if visit.has_session else None  # type: ignore[return-value]  # a FlaskSession
 
     def guard(self) -> flask.Response | None:
         """Before the view: the answer in its place."""
@@ -154,10 +158,22 @@ class Interface(SessionInterface):
         del session  # the visit's
         if flask_login.is_used(app):
             flask_login.leave_out(app, flask.request, response)
-        if visit := self.visit(flask.request):
+        if visit := self._own_visit():
             visit.finish(response)
+        make_safe(flask.request.environ, response)
 
     def teardown(self, _: BaseException | None) -> None:
         """The request is over."""
-        if visit := self.visit(flask.request):
+        if visit := self._own_visit():
             visit.teardown()
+
+    def _own_visit(self) -> Visit | None:
+        """The request's, in the context that it began with: `copy_current_request_context` and a request within the
+        request end before it does."""
+        visit = self.visit(flask.request)
+        return visit if visit is not None and visit.context() is _context() else None
+
+
+def _context() -> Any:
+    current: Any = request_ctx
+    return current._get_current_object()  # noqa: SLF001 (as Flask's documentation of its proxies has it)

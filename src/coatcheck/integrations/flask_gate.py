@@ -27,6 +27,8 @@ from .flask_visit import as_response
 
 View = Callable[..., ResponseReturnValue]
 
+_PASSAGE = "coatcheck.passage"
+
 
 def ticket_from(request: flask.Request | None = None) -> Ticket:
     """The ticket of a request behind the gate; None: of the current one. Raises `ConfigurationError` elsewhere."""
@@ -45,15 +47,8 @@ def ticket_gate(purpose: str = "download", **settings: Unpack[GateOptions]) -> C
         @wraps(view)
         def gated(*args: Any, **kwargs: Any) -> ResponseReturnValue:
             app, manager, passage = flask.current_app, _manager(), _passage(wanted)
-
-            def made_safe(response: flask.Response) -> flask.Response:
-                safe = passage.headers(response.status_code, response.headers)
-                response.headers.clear()
-                response.headers.extend(safe)
-                return response
-
-            # On whatever answers in the end, the page of an error included.
-            flask.after_this_request(made_safe)
+            # For whatever answers in the end, the page of an error included: see `make_safe`.
+            flask.request.environ[_PASSAGE] = passage
             if reply := manager.carry_out(passage.opens()):
                 return as_response(reply)
             flask.request.environ["coatcheck.ticket"] = passage.ticket
@@ -71,6 +66,15 @@ def ticket_gate(purpose: str = "download", **settings: Unpack[GateOptions]) -> C
         return gated
 
     return decorator
+
+
+def make_safe(environ: dict[str, Any], response: flask.Response) -> None:
+    """Give a response behind the gate its headers, after all that the application says of it."""
+    passage = environ.get(_PASSAGE)
+    if isinstance(passage, Passage):
+        safe = passage.headers(response.status_code, response.headers)
+        response.headers.clear()
+        response.headers.extend(safe)
 
 
 def _manager() -> SessionManager:

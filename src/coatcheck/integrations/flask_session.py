@@ -68,14 +68,6 @@ class NoSession(NullSession):
     __setitem__ = __delitem__ = clear = pop = popitem = update = setdefault = _fail
 
 
-def adopt(engine: Any) -> None:
-    """Let a manager's engine hand out sessions as Flask knows them. Raises `ConfigurationError` where it cannot."""
-    if not issubclass(engine.session_class, FlaskSession):
-        if engine.session_class is not Session:
-            raise ConfigurationError(f"session_class: derive {engine.session_class.__name__} from FlaskSession")
-        engine.session_class = FlaskSession
-
-
 def helpers(current: Callable[[], Session]) -> dict[str, Callable[[], Html]]:
     """`csrf_input()` and `csrf_headers()` for templates. They look at the session when they are called, and not
     before: a page that does not is the same for everybody."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import IO, Any
 
 from flask import Response, current_app
@@ -14,7 +14,7 @@ from ..csrf import SCAN_LIMIT, TokenScanner
 from ..departure import commit, settle
 from ..errors import CoatcheckError
 from ..exchange import CACHE_RULES, Exchange, Front, Told
-from ..incoming import environ_headers, environ_path
+from ..incoming import environ_headers, environ_path, is_handshake
 from ..manager import SessionManager
 from ..replies import Reply
 
@@ -24,6 +24,8 @@ _PIECE = 16_384
 class Visit(Exchange[SessionManager]):
     """One request on its way through the application."""
 
+    context: Callable[[], object] = staticmethod(lambda: None)
+    """Flask's context that it began with; None where that is gone."""
     has_session = False
     """Whether there is one: none on an excluded path."""
     reply: Reply | None = None
@@ -42,6 +44,7 @@ class Visit(Exchange[SessionManager]):
             path=environ_path(environ),
             scheme=environ.get("wsgi.url_scheme", "http"),
             peer=environ.get("REMOTE_ADDR"),
+            websocket=is_handshake(environ),
         )
 
     # -- before the view ---------------------------------------------------------------------------------

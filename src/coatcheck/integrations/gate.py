@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, Unpack
 
 from ..errors import ConfigurationError
+from ..manager import AsyncSessionManager
 from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_form, in_query
 from ..replies import Reply
 from ..tickets import Ticket
@@ -62,21 +63,7 @@ class TicketGate:
             await _answer(scope, send, reply)
             return
         scope["coatcheck.ticket"] = passage.ticket
-        refused = False
-
-        async def sending(message: Message) -> None:
-            """What the application sends; the ticket is taken before its success goes out."""
-            nonlocal refused
-            if message["type"] == "http.response.start":
-                if reply := await manager.carry_out(passage.takes(message["status"])):
-                    refused = True
-                    await _answer(scope, send, reply)
-                else:
-                    await send(_made_safe(message, passage))
-            elif not refused:
-                await send(message)
-
-        await self.app(scope, receive, sending)
+        await self.app(scope, receive, taking(manager, passage, scope, send))
 
     def _in_address(self, scope: Scope) -> str | None:
         """The ticket in the address, which loses it: servers log it when the response starts."""
@@ -107,6 +94,24 @@ class TicketGate:
             return held.pop() if held else await receive()
 
         return in_form(body, self.settings.parameter), replay
+
+
+def taking(manager: AsyncSessionManager, passage: Passage, scope: Scope, send: Send) -> Send:
+    """A `send` for the application: the ticket is taken before its success goes out."""
+    refused = False
+
+    async def sending(message: Message) -> None:
+        nonlocal refused
+        if message["type"] == "http.response.start":
+            if reply := await manager.carry_out(passage.takes(message["status"])):
+                refused = True
+                await _answer(scope, send, reply)
+            else:
+                await send(_made_safe(message, passage))
+        elif not refused:
+            await send(message)
+
+    return sending
 
 
 def _made_safe(start: Message, passage: Passage) -> Message:

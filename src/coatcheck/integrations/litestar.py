@@ -23,7 +23,7 @@ from .litestar_guards import provide_user_id as provide_user_id
 from .litestar_guards import requires_fresh_login as requires_fresh_login
 from .litestar_guards import requires_login as requires_login
 from .litestar_guards import ticket_gate as ticket_gate
-from .litestar_visit import LitestarSession, LitestarVisit, adopt
+from .litestar_visit import REFUSED, LitestarSession, LitestarVisit, adopt
 from .litestar_visit import session_from as session_from
 
 try:
@@ -96,8 +96,7 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
             raise ConfigurationError(f"Litestar needs an AsyncSessionManager, not {type(manager).__name__}")
         self.manager = manager or AsyncSessionManager(**manager_settings)
         self._owned = manager is None
-        if self.manager.engine.session_class is Session:
-            self.manager.engine.session_class = LitestarSession
+        self.manager.engine.adopt(LitestarSession)
         self.front = Front(
             self.manager,
             csrf=csrf,
@@ -199,6 +198,7 @@ class SessionMiddleware:
 
 def _refused(request: Any, error: Any) -> Response[bytes]:
     """The answer to a fault that a handler leaves to us. An application's own exception handler goes before it."""
+    request.scope[REFUSED] = True
     reply = refusal(error, html="text/html" in request.headers.get("accept", ""))
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
     return Response(reply.body, status_code=reply.status, headers=headers, media_type=headers.pop("content-type"))

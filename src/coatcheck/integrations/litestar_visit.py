@@ -22,6 +22,9 @@ try:
 except ImportError as error:  # pragma: no cover
     raise ConfigurationError('Litestar is missing: pip install "coatcheck[litestar]"') from error
 
+REFUSED = "coatcheck.refused"
+"""In the scope of a request that we answered for its handler: 401, 403 or 410 is no success then."""
+
 BROKE = 4500
 """The code, and all above it, with which Litestar closes a websocket whose handler raised."""
 
@@ -130,4 +133,5 @@ class LitestarVisit(Visit):
         """As `Visit.sending`. Litestar keeps the error of a websocket's handler to itself."""
         if message["type"] == "websocket.close" and message.get("code", 0) >= BROKE:
             self.failed = True
+        self.spoiled = REFUSED in self.scope
         await super().sending(message)

@@ -130,7 +130,7 @@ class SessionFactory:
             return inner(environ, router)(environ, start_response)
 
         middleware = SessionMiddleware(app, self._manager, **self._settings)
-        middleware.manager.engine.session_class = PyramidSession
+        middleware.manager.engine.adopt(PyramidSession)
         # A router calls what its policy returns as it calls a response: with environ and start_response.
         router.execution_policy = lambda _environ, _router: middleware
 
@@ -165,11 +165,17 @@ def _wrap(event: Any) -> None:
     factory.wrap(event.app)
 
 
+_IN_FILE = {"store", "csrf", "namespace", "secret"}
+
+
 def _settings(found: dict[str, Any]) -> dict[str, Any]:
     """The application's settings file, as far as it is about sessions."""
-    texts = {
-        name: found[f"coatcheck.{name}"] for name in ("store", "csrf", "namespace") if f"coatcheck.{name}" in found
-    }
-    if secret := found.get("coatcheck.secret"):
-        texts["secret"] = secret.split()
-    return texts
+    given = {name.removeprefix("coatcheck."): value for name, value in found.items() if name.startswith("coatcheck.")}
+    if unknown := sorted(given.keys() - _IN_FILE):
+        raise ConfigurationError(
+            f"coatcheck.{unknown[0]}: no such setting in a file. There are {', '.join(sorted(_IN_FILE))}; all others "
+            "are arguments of session_factory"
+        )
+    if secret := given.get("secret"):
+        given["secret"] = secret.split()
+    return given

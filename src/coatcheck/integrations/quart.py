@@ -7,12 +7,14 @@ Coatcheck(app)
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, cast
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, Unpack, cast
 
 from ..errors import CoatcheckError, ConfigurationError
 from ..exchange import ANSWERED
 from ..manager import AsyncSessionManager
+from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_form, in_query
 from ..session import Session
 from . import asgi
 from .asgi import SessionMiddleware
@@ -26,15 +28,18 @@ except ImportError as error:  # pragma: no cover
     raise ConfigurationError('Quart is missing: pip install "coatcheck[quart]"') from error
 
 from .flask_config import foreign, set_up
-from .flask_session import FlaskSession, NoSession, adopt, helpers
-from .gate import TicketGate
+from .flask_session import FlaskSession, NoSession, helpers
+from .gate import taking
 from .gate import ticket_from as _ticket_from
 
-__all__ = ["Coatcheck", "FlaskSession", "manager_from", "session_from", "ticket_from"]
+__all__ = ["Coatcheck", "FlaskSession", "manager_from", "session_from", "ticket_from", "ticket_gate"]
 
 _TEST = "coatcheck.transaction"
 _BROKEN = "coatcheck.broken"
 _REFUSED = "coatcheck.refused"
+_PASSAGE = "coatcheck.passage"
+
+View = Callable[..., Any]
 
 
 def _current(request: Any) -> Any:
@@ -75,7 +80,6 @@ class Coatcheck:
         self, app: quart.Quart | None = None, manager: AsyncSessionManager | None = None, **settings: Any
     ) -> None:
         self._given = manager, settings
-        self._gates: dict[str, dict[str, Any]] = {}
         if app is not None:
             self.init_app(app)
 
@@ -87,11 +91,11 @@ class Coatcheck:
         if type(app.session_interface) is not SecureCookieSessionInterface:
             raise ConfigurationError(foreign(app.session_interface))
         self.manager = made.manager
-        adopt(self.manager.engine)
+        self.manager.engine.adopt(FlaskSession)
         if made.owned:
             app.after_serving(self.manager.aclose)
         untyped = cast("Any", app)  # its types are narrower than what it takes
-        inside = _Inside(untyped, self._gates)
+        inside = _Inside(untyped)
         around = SessionMiddleware(inside, self.manager, **made.front)
         untyped.asgi_app = around
         untyped.session_interface = app.extensions["coatcheck"] = Interface(around)
@@ -100,20 +104,13 @@ class Coatcheck:
             app.error_handler_spec[None][None].setdefault(kind, _refused)
         got_websocket_exception.connect(_websocket_broke, app)
 
-    def ticket_gate(self, path: str, purpose: str = "download", **settings: Any) -> None:
-        """Put the download gate in front of a path, or of all paths below one that ends with "/". The settings are
-        those of `coatcheck.integrations.gate.TicketGate`; the view finds the ticket by `ticket_from()`."""
-        self._gates[path] = {"purpose": purpose, **settings}
-
 
 class _Inside:
-    """What is between the middleware and one application: the download gates, and who answers a fault."""
+    """What is between the middleware and one application: who answers a fault, and what takes a download's ticket."""
 
-    def __init__(self, app: Any, gates: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, app: Any) -> None:
         self._app = app
         self._inner: App = app.asgi_app
-        self._settings = gates
-        self._gates: dict[str, App] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, websocket or lifespan."""
@@ -122,21 +119,67 @@ class _Inside:
             return
         if not isinstance(self._app.session_interface, Interface):
             raise ConfigurationError(foreign(self._app.session_interface))
+        taken: Send | None = None
 
         async def sending(message: Message) -> None:
-            if _REFUSED not in scope:
-                await send(message)
+            nonlocal taken
+            if _REFUSED in scope:
+                return
+            if taken is None and (passage := scope.get(_PASSAGE)):
+                taken = taking(scope["coatcheck"].manager, passage, scope, send)
+            await (taken or send)(message)
 
-        await self._gate(scope["path"])(scope, receive, sending)
+        await self._inner(scope, receive, sending)
         # The middleware answers the one, and must know of the other, which Quart only logs: nothing is committed.
         if error := scope.get(_REFUSED) or scope.get(_BROKEN):
             raise error
 
-    def _gate(self, path: str) -> App:
-        for prefix, settings in self._settings.items():
-            if path == prefix or (prefix.endswith("/") and path.startswith(prefix)):
-                return self._gates.setdefault(prefix, TicketGate(self._inner, **settings))
-        return self._inner
+
+def ticket_gate(purpose: str = "download", **settings: Unpack[GateOptions]) -> Callable[[View], View]:
+    """A decorator, below `@app.route`: one answer of the view for each ticket of `purpose`, for the session that
+    asked for it. `settings` are those of `coatcheck.passage.GateSettings`; `page` gets Quart's request."""
+    wanted = GateSettings(purpose, **settings)
+
+    def decorator(view: View) -> View:
+        @wraps(view)
+        async def gated(*args: Any, **kwargs: Any) -> Any:
+            # A proxy; what it stands for is the current request.
+            request: Any = quart.request
+            scope, manager = request.scope, manager_from()
+            passage = scope[_PASSAGE] = Passage(
+                wanted,
+                manager,
+                session_from(),
+                request,
+                jwt=await _find(request, wanted.parameter),
+                method=request.method,
+                path=(scope.get("raw_path") or scope["path"].encode()).decode("latin-1"),
+                headers=dict(scope["headers"]),
+            )
+            if reply := await manager.carry_out(passage.opens()):
+                return quart.Response(reply.body, reply.status, _decoded(reply.headers))
+            scope["coatcheck.ticket"] = passage.ticket
+            return await quart.current_app.ensure_async(view)(*args, **kwargs)
+
+        return gated
+
+    return decorator
+
+
+def _decoded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+
+
+async def _find(request: Any, parameter: str) -> str:
+    """The ticket's text, "" for none. The address loses it: servers log it when the response starts."""
+    found = in_query(request.query_string.decode("latin-1"), parameter)
+    if found is not None:
+        request.scope["query_string"] = request.query_string = found[1].encode("latin-1")
+        return found[0]
+    length = request.content_length
+    if request.method != "POST" or length is None or length > MAX_FORM:
+        return ""
+    return in_form(await request.get_data(), parameter)
 
 
 class Interface(SessionInterface):

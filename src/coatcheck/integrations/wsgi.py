@@ -101,12 +101,7 @@ class SessionMiddleware:
         """Serve one request."""
         around = environ.get("coatcheck.front")
         if around is not None:
-            # Whoever set up a stricter one inside must not go on in the belief that it counts.
-            if (around.manager, around.csrf) != (self.manager, self.front.csrf):
-                raise ConfigurationError(
-                    "two SessionMiddleware with different settings, one around the other: give the inner one "
-                    "manager=... and csrf=... of the outer one, or put its paths into the outer one's exclude="
-                )
+            around.check_inner(self.front)
             return self.app(environ, start_response)
         visit = Visit(self.front, environ, start_response)
         reply = visit.from_elsewhere()

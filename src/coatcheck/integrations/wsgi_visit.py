@@ -6,7 +6,7 @@ from ..arrival import arrive
 from ..csrf import TokenScanner
 from ..departure import commit, has_more, settle
 from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
-from ..incoming import environ_headers, environ_path
+from ..incoming import environ_headers, environ_path, is_handshake
 from ..manager import SessionManager
 from ..replies import Reply, refusal
 from .wsgi_input import Ahead
@@ -31,6 +31,7 @@ class Visit(Exchange[SessionManager], Response):
             path=environ_path(environ),
             scheme=environ["wsgi.url_scheme"],
             peer=environ.get("REMOTE_ADDR") or None,
+            websocket=is_handshake(environ),
         )
 
     # -- before the application --------------------------------------------------------------------------
