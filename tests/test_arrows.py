@@ -68,8 +68,10 @@ MAY_IMPORT = {
     ),
     # What other libraries' sessions were. A middleware's settings know of sources, and its drivers exchange.
     "legacy": "errors token codec record change gate store session events engine",
+    "paths": "errors",
     "exchange": (
-        "errors hosts info session events csrf replies manager legacy.source engine.Commit engine.KEEP engine.DROP"
+        "errors hosts info session events csrf replies manager legacy.source paths "
+        "engine.Commit engine.KEEP engine.DROP"
     ),
     "incoming": "",
     "arrival": "errors session manager replies legacy exchange",

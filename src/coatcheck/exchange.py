@@ -26,6 +26,7 @@ from .hosts import serves_plain_http
 from .info import Client, ClientSource
 from .legacy.source import Source
 from .manager import AsyncSessionManager, SessionManager
+from .paths import Paths
 from .replies import Reply, forbidden, refusal, too_late
 from .session import Session
 
@@ -39,32 +40,11 @@ ANSWERED = (StoreUnavailable, ReauthenticationRequired, TicketError, CSRFError)
 
 CSRF_HEADER = HEADER.lower().encode("ascii")
 
+_SWIFT = 0.25
+"""Seconds after its arrival in which a page may still delete a cookie by its name."""
+
 LONGEST_UPLOAD = 3600.0
 """Seconds for which a proxy may have kept a request with a body before it came here."""
-
-
-class Paths:
-    """Exact raw paths, and prefixes that end with a slash. Never normalised: CVE-2025-47910."""
-
-    def __init__(self, paths: Iterable[str], setting: str) -> None:
-        paths = [paths] if isinstance(paths, str) else list(paths)
-        for path in paths:
-            if not path.startswith("/"):
-                raise ConfigurationError(f"{setting}={path!r}: a path starts with '/'")
-        self._exact = frozenset(paths)
-        self._prefixes = tuple(path for path in paths if path.endswith("/") and path != "/")
-
-    @property
-    def given(self) -> frozenset[str]:
-        """All of them."""
-        return self._exact
-
-    def __bool__(self) -> bool:
-        return bool(self._exact)
-
-    def match(self, path: str) -> bool:
-        """Whether a raw path is one of them."""
-        return path in self._exact or path.startswith(self._prefixes)
 
 
 class Told(NamedTuple):
@@ -333,7 +313,8 @@ class Exchange(Generic[M]):
         if self.moved is not None and result.action == "keep" and status < 500:
             result = engine.retold(session)
         if result is KEEP and engine.shows_end(session) and self._is_navigation() and not 300 <= status < 400:
-            result = DROP
+            # By name: on a slow page the cookie of that name may be, by now, that of another tab's new login.
+            result = DROP if engine.now() - engine.began(session) < _SWIFT else KEEP
         engine.response_started(session)
         if result is KEEP and not session.accessed:
             return NOTHING

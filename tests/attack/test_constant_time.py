@@ -58,6 +58,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "pair[0].lower().endswith(_REPLACED)",
             "unquote_plus(name) == parameter",
         ],
+        "paths": ["path in self._exact", "path.startswith(self._prefixes)"],
         "exchange": [
             "cookie.name_for(self.secure) == cookie.insecure_name",
             "csrf not in _MODES",
@@ -65,8 +66,6 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "inner._settings[name] != value",
             "method not in SAFE",
             "name in self.headers",
-            "path in self._exact",
-            "path.startswith(self._prefixes)",
             "self.path not in front.exempt",
             "source.cookie not in (None, own)",
         ],
@@ -135,7 +134,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
 MODULES = [
     *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring", "rotation"),
     *("change", "record", "loading", "engine", "session", "directory", "connect", "info", "integrations.gate"),
-    *("exchange", "passage", "arrival", "legacy.claim", "legacy.signed"),
+    *("exchange", "paths", "passage", "arrival", "legacy.claim", "legacy.signed"),
     *("stores.postgresql.plans", "stores.postgresql.blocking", "stores.postgresql.asynchronous"),
     *("stores.memory", "stores.sqlite_store", "stores.sqlite_async", "stores.sqlite_rows"),
     *("stores.redis.plans", "stores.redis.values"),

@@ -42,6 +42,21 @@ async def test_a_dead_cookie_goes_only_where_a_person_sees_a_page(front: Front) 
     assert response.headers["cache-control"] == "no-store"
 
 
+async def test_a_slow_page_deletes_no_cookie_by_name(desk: Front) -> None:
+    """Another tab may have signed in while it was made; the next quick page deletes a cookie that is still dead."""
+    slow = [1.0, 0.0]
+
+    async def handler(session: Session, request: Request) -> str:
+        desk.clock.advance(slow.pop(0))
+        return str(session.ended_reason)
+
+    browser = desk.browser(desk.app(handler))
+    token = await desk.signed_in()
+    await desk.aside.revoke(token[:22])
+    found = [set_cookies(await browser.get("/", headers=NAVIGATION | cookie(token))) for _ in range(2)]
+    assert [len(cookies) for cookies in found] == [0, 1]
+
+
 @pytest.mark.parametrize(("days", "reason"), [(15, "idle"), (31, "absolute")])
 async def test_time_that_ran_out_is_told_on_the_page(desk: Front, days: int, reason: str) -> None:
     """7: idle and absolute are told apart; a reader writes no end."""

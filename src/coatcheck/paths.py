@@ -1,0 +1,31 @@
+"""Paths that a setting names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .errors import ConfigurationError
+
+
+class Paths:
+    """Exact raw paths, and prefixes that end with a slash. Never normalised: CVE-2025-47910."""
+
+    def __init__(self, paths: Iterable[str], setting: str) -> None:
+        paths = [paths] if isinstance(paths, str) else list(paths)
+        for path in paths:
+            if not path.startswith("/"):
+                raise ConfigurationError(f"{setting}={path!r}: a path starts with '/'")
+        self._exact = frozenset(paths)
+        self._prefixes = tuple(path for path in paths if path.endswith("/") and path != "/")
+
+    @property
+    def given(self) -> frozenset[str]:
+        """All of them."""
+        return self._exact
+
+    def __bool__(self) -> bool:
+        return bool(self._exact)
+
+    def match(self, path: str) -> bool:
+        """Whether a raw path is one of them."""
+        return path in self._exact or path.startswith(self._prefixes)
