@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.servers import PostgresServer, RedisServer
-from tools import programs
+from tests.servers import PostgresServer, RedisServer, needed
 
 NEEDS = {
     "redis": "redis-server",
@@ -40,8 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose program is missing; with CI=true fail it."""
     for mark, program in NEEDS.items():
-        if item.get_closest_marker(mark) and programs.find(program) is None:
-            (pytest.fail if programs.in_ci() else pytest.skip)(f"{program} is missing: make system")
+        if item.get_closest_marker(mark):
+            needed(program)
 
 
 @pytest.fixture(scope="session")

@@ -12,35 +12,16 @@ from typing import Any, Self
 import pytest
 import redis
 
-from coatcheck.record import Record, Secret
+from coatcheck.record import Record
 from coatcheck.stores.redis import RedisStore, asynchronous, blocking, lane, open_sync, scripts, talk
 from coatcheck.stores.redis.scripts import Script
 from coatcheck.stores.redis.steps import Pause
 from coatcheck.stores.redis.values import Names
 from coatcheck.token import bucket_of, new_handle
+from tests.records import NOW, record
 
-NOW = 1_900_000_000.0
-DAY = 86_400.0
 SPACE = "shop"
 NAMES = Names(SPACE)
-
-
-def record(user_id: str | None = None, *, at: float = NOW, **changes: Any) -> Record:
-    """A session that was made at that instant: 14 days idle, 30 days in all."""
-    made = Record(
-        handle=new_handle(user_id),
-        user_id=user_id,
-        created_at=at,
-        authenticated_at=None if user_id is None else at,
-        last_seen_at=at,
-        idle=14 * DAY,
-        expires_at=at + 30 * DAY,
-        remember=True,
-        secrets=(Secret(0, "x" * 43, at),),
-        settled=0,
-        fields='{"cart":[1]}',
-    )
-    return made._replace(**changes)
 
 
 def successor(old: Record) -> Record:
@@ -78,7 +59,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (talk, lane, blocking, asynchronous):
         for name in {"CONNECT", "REPLY", "AGAIN"} & {*vars(module)}:
             monkeypatch.setattr(module, name, 60.0)
-    monkeypatch.setattr(talk, "_SLOW_LOOK", 60.0)
+    monkeypatch.setattr(talk, "SLOW_LOOK", 60.0)
 
 
 def acquainted(store: RedisStore) -> None:

@@ -19,12 +19,21 @@ from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import psycopg
+import pytest
 import redis
 
 from tools import programs
 
 READY_WITHIN = 20.0
 """Seconds that a server may take to answer on a slow, busy machine."""
+
+
+def needed(program: str) -> Path:
+    """Where a program is; the test is skipped if this machine lacks it, and fails if CI=true."""
+    found = programs.find(program)
+    if found is None:
+        (pytest.fail if programs.in_ci() else pytest.skip)(f"{program} is missing: make system")
+    return found
 
 
 class Server:
@@ -125,6 +134,16 @@ class Server:
         self._process = None
         return False
 
+    def _start_on_a_port(self, spawn: Callable[[], None], ready: Callable[[], bool], port: int = 0) -> None:
+        """Spawn it until it answers, on that port or on free ones: another may take one in between."""
+        for _ in range(20):
+            self.port = port or free_port()
+            spawn()
+            if self._answers(ready):
+                return
+        message = f"{type(self).__name__} does not start:\n{self.log}"
+        raise RuntimeError(message)
+
 
 class RedisServer(Server):
     """A redis-server that keeps nothing on disk, with further options as on its command line."""
@@ -141,17 +160,13 @@ class RedisServer(Server):
 
     def start(self) -> None:
         """Start it, on the port that it had before if there was one; returns when it answers."""
-        executable = programs.find("redis-server")
-        assert executable is not None, "redis-server is missing: make system"
-        had = self.port
-        for _ in range(20):
-            self.port = had or free_port()
+        executable = needed("redis-server")
+
+        def spawn() -> None:
             base = f"--bind {self.host} --port {self.port} --appendonly no --dir {self.folder}"
             self._spawn([executable, *base.split(), "--save", "", *self._options])
-            if self._answers(self._is_ours):
-                return
-        message = f"redis-server does not start:\n{self.log}"
-        raise RuntimeError(message)
+
+        self._start_on_a_port(spawn, self._is_ours, self.port)
 
     def restart(self) -> None:
         """Stop and start it on the same port: what it held is gone, unless its options keep it."""
@@ -187,8 +202,7 @@ class PostgresServer(Server):
 
     def start(self) -> None:
         """Start it, on the port that it had before if there was one; returns when it answers."""
-        initdb = programs.find("postgresql")
-        assert initdb is not None, "postgresql is missing: make system"
+        initdb = needed("postgresql")
         data, first = self.folder / "data", self.port == 0
         if first:
             password = self.folder / "password"
@@ -201,16 +215,17 @@ class PostgresServer(Server):
                 f"--no-sync --encoding=UTF8 --locale=C -U postgres --auth=scram-sha-256 --pwfile={password} -D {data}"
             )
             subprocess.run([initdb, *options.split()], check=True, capture_output=True, cwd=self.folder, **self._user)
-        had = self.port
-        for _ in range(20):
-            self.port = had or free_port()
+
+        def spawn() -> None:
             base = f"-D {data} -h {self.host} -p {self.port} -k {self.folder} -c fsync=off -c full_page_writes=off"
             settings = [part for setting in self._settings for part in ("-c", setting)]
             self._spawn([initdb.with_name("postgres"), *base.split(), *settings], cwd=self.folder, **self._user)
-            if self._answers(self._is_up):
-                return
-        message = f"postgres does not start:\n{self.log}"
-        raise RuntimeError(message)
+
+        self._start_on_a_port(spawn, self._is_up, self.port)
+
+    def stop(self, signum: signal.Signals = signal.SIGINT) -> None:
+        """Stop it without waiting for its clients to leave, as SIGTERM would."""
+        super().stop(signum)
 
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Ask one statement, and return its rows."""
@@ -257,11 +272,10 @@ class Bouncer(Server):
 
     def start(self) -> None:
         """Start it; returns when it answers."""
-        executable = programs.find("pgbouncer")
-        assert executable is not None, "pgbouncer is missing: make system"
+        executable = needed("pgbouncer")
         self.folder.chmod(0o755)
-        for _ in range(20):
-            self.port = free_port()
+
+        def spawn() -> None:
             settings = self.folder / "settings.ini"
             users = self.folder / "users"
             users.write_text('"postgres" "secret"\n')
@@ -270,12 +284,9 @@ class Bouncer(Server):
                 f"listen_addr = {self.host}\nlisten_port = {self.port}\nunix_socket_dir =\npool_mode = transaction\n"
                 f"default_pool_size = {self._connections}\nauth_type = scram-sha-256\nauth_file = {users}\n"
             )
-            user = {"user": "postgres"} if os.geteuid() == 0 else {}
-            self._spawn([executable, settings], **user)
-            if self._answers(self._is_up):
-                return
-        message = f"pgbouncer does not start:\n{self.log}"
-        raise RuntimeError(message)
+            self._spawn([executable, settings], **({"user": "postgres"} if os.geteuid() == 0 else {}))
+
+        self._start_on_a_port(spawn, self._is_up)
 
     def _is_up(self) -> bool:
         with contextlib.suppress(psycopg.OperationalError), psycopg.connect(self.url, connect_timeout=10):

@@ -75,9 +75,26 @@ class Application:
         """How the tests run, with its own sessions or with ours."""
         raise NotImplementedError
 
+    def pytest(self, place: Place, ours: bool, plugin: str, *arguments: str) -> list[str]:
+        """The command of its tests; `plugin`, of `inside/`, gives it our sessions."""
+        plugins = ["-p", "report", *(["-p", plugin] if ours else [])]
+        return [str(place.python), "-m", "pytest", "-q", *plugins, *arguments]
+
     def explanation(self, test: str) -> str | None:
         """Why a test may fail with ours; None: it may not."""
         return next((why for pattern, why in self.explained.items() if fnmatch(test, pattern)), None)
+
+
+@dataclass(frozen=True)
+class Steps(Application):
+    """One whose tests are not published: steps of ours, which hear from the environment whose sessions to use."""
+
+    script: str = ""
+    """In `inside/`."""
+
+    def run(self, place: Place, ours: bool) -> Run:  # noqa: ARG002 (the environment says it)
+        """Its steps."""
+        return Run([str(place.python), str(INSIDE / self.script)], place.folder)
 
 
 @dataclass(frozen=True)

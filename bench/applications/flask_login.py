@@ -31,7 +31,6 @@ class FlaskLogin(Application):
 
     def run(self, place: Place, ours: bool) -> Run:
         """Its tests, in its source distribution."""
-        plugins = ["-p", "report", *(["-p", "flask_everywhere"] if ours else [])]
         # Newer Pythons warn of its use of utcnow, and its settings make an error of that.
-        command = [str(place.python), "-m", "pytest", "-q", "-W", "default", *plugins, "tests"]
+        command = self.pytest(place, ours, "flask_everywhere", "-W", "default", "tests")
         return Run(command, place.source("flask-login"))

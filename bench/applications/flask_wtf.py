@@ -26,5 +26,4 @@ class FlaskWTF(Application):
 
     def run(self, place: Place, ours: bool) -> Run:
         """Its tests, in its source distribution."""
-        plugins = ["-p", "report", *(["-p", "flask_everywhere"] if ours else [])]
-        return Run([str(place.python), "-m", "pytest", "-q", *plugins, "tests"], place.source("flask-wtf"))
+        return Run(self.pytest(place, ours, "flask_everywhere", "tests"), place.source("flask-wtf"))

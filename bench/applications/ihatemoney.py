@@ -21,8 +21,6 @@ class IHateMoney(Application):
 
     def run(self, place: Place, ours: bool) -> Run:
         """Its tests, in its source distribution."""
-        plugins = ["-p", "report", *(["-p", "flask_everywhere"] if ours else [])]
         source = place.source("ihatemoney")
         own = ["-c", os.devnull, "--rootdir", str(source), "-o", "python_files=*_test.py"]
-        command = [str(place.python), "-m", "pytest", "-q", *own, *plugins, "ihatemoney/tests"]
-        return Run(command, source)
+        return Run(self.pytest(place, ours, "flask_everywhere", *own, "ihatemoney/tests"), source)

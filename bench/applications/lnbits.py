@@ -23,14 +23,10 @@ class LNbits(Application):
         """The tests of its API, over SQLite; those of its parts know of no requests."""
         data = place.folder / "data"
         shutil.rmtree(data, ignore_errors=True)
-        plugins = ["-p", "report", *(["-p", "starlette_everywhere"] if ours else [])]
         settings = {
             "LNBITS_BACKEND_WALLET_CLASS": "FakeWallet",
             "LNBITS_DATA_FOLDER": str(data),
             "FAKE_WALLET_SECRET": "ToTheMoon1",
         }
-        return Run(
-            [str(place.python), "-m", "pytest", "-q", "-o", "addopts=", *plugins, "tests/api"],
-            place.source("lnbits"),
-            settings,
-        )
+        command = self.pytest(place, ours, "starlette_everywhere", "-o", "addopts=", "tests/api")
+        return Run(command, place.source("lnbits"), settings)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from tools import marks
+
 from .application import ROOT, Application, Outcome
 
 PAGE = ROOT / "docs" / "applications.md"
@@ -22,8 +24,7 @@ def line(application: Application, outcome: Outcome) -> str:
 
 def write(applications: Sequence[Application]) -> None:
     """Put the outcomes that are kept here into the page."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{_table(applications)}\n{END}{rest.partition(END)[2]}")
+    PAGE.write_text(marks.put(PAGE.read_text(), BEGIN, END, f"\n\n{_table(applications)}\n"))
 
 
 def _counts(outcome: Outcome) -> tuple[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .application import INSIDE, Application, Place, Run
+from .application import Steps
 
 
 @dataclass(frozen=True)
-class SQLAdmin(Application):
+class SQLAdmin(Steps):
     """Ours is put in the place of the middleware that it adds."""
 
     name: str = "sqladmin"
@@ -16,7 +16,4 @@ class SQLAdmin(Application):
     title: str = "sqladmin (steps of ours)"
     framework: str = "FastAPI, Starlette"
     changed: str = "the import"
-
-    def run(self, place: Place, ours: bool) -> Run:  # noqa: ARG002 (the steps are told by the environment)
-        """An administrator's steps."""
-        return Run([str(place.python), str(INSIDE / "sqladmin_talk.py")], place.folder)
+    script: str = "sqladmin_talk.py"

@@ -32,6 +32,5 @@ class Starlette(Application):
 
     def run(self, place: Place, ours: bool) -> Run:
         """What of its tests asks for sessions."""
-        plugins = ["-p", "report", *(["-p", "starlette_everywhere"] if ours else [])]
         tests = ["tests/middleware/test_session.py", "tests/test_requests.py", "tests/test_authentication.py"]
-        return Run([str(place.python), "-m", "pytest", "-q", *plugins, *tests], place.source("starlette"))
+        return Run(self.pytest(place, ours, "starlette_everywhere", *tests), place.source("starlette"))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .application import INSIDE, Application, Place, Run
+from .application import Steps
 
 
 @dataclass(frozen=True)
-class Superset(Application):
+class Superset(Steps):
     """Its own setting for extensions, `FLASK_APP_MUTATOR`, is `Coatcheck`."""
 
     name: str = "superset"
@@ -16,7 +16,4 @@ class Superset(Application):
     title: str = "Apache Superset (steps of ours)"
     framework: str = "Flask"
     changed: str = "the settings"
-
-    def run(self, place: Place, ours: bool) -> Run:  # noqa: ARG002 (the steps are told by the environment)
-        """An analyst's steps."""
-        return Run([str(place.python), str(INSIDE / "superset_talk.py")], place.folder)
+    script: str = "superset_talk.py"

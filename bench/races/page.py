@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tools import marks
+
 from .contenders import ROOT
 from .race import Score
 
@@ -36,7 +38,7 @@ def table(scores: Sequence[Score], columns: int = 4) -> str:
 
 def part(path: Path) -> str:
     """The table that a page has."""
-    return path.read_text().partition(BEGIN)[2].partition(END)[0]
+    return marks.between(path.read_text(), BEGIN, END)
 
 
 def draw(scores: Sequence[Score], path: Path) -> None:
@@ -69,6 +71,5 @@ def draw(scores: Sequence[Score], path: Path) -> None:
 def write(scores: Sequence[Score]) -> None:
     """Put the picture into docs/, and the table into its page and the README."""
     for path, columns in ((PAGE, 4), (README, 3)):
-        before, _, rest = path.read_text().partition(BEGIN)
-        path.write_text(f"{before}{BEGIN}{table(scores, columns)}{END}{rest.partition(END)[2]}")
+        path.write_text(marks.put(path.read_text(), BEGIN, END, table(scores, columns)))
     draw(scores, PICTURE)

@@ -21,10 +21,11 @@ from typing import Any
 
 from coatcheck.change import Change
 from coatcheck.stores import postgresql, redis, sqlite
+from tests.records import DAY, NOW
 from tests.servers import PostgresServer, RedisServer
 
 from . import page
-from .stock import DAY, NOW, PER_USER, Full, fill, hold_purges, user
+from .stock import PER_USER, Full, fill, hold_purges, shelved, user
 
 SIZES = (10_000, 100_000, 1_000_000)
 STORES = ("sqlite", "redis", "postgresql")
@@ -60,8 +61,7 @@ def _calls(store: Full, size: int, handles: list[str]) -> dict[str, Callable[[],
 
     def login() -> None:
         # Of a user of its own, whom `revoke_user` ends: the store stays as full as it was.
-        made = page.login_of("newcomer")
-        store.login(made, NOW, NOW, None, "")
+        store.login(shelved("newcomer", NOW), NOW, NOW, None, "")
 
     return {
         "load": lambda: store.load(random.choice(handles)),

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from coatcheck.record import Record
-
-from .stock import NOW, _record
+from tools import marks
 
 PAGE = Path(__file__).parents[2] / "docs" / "scale.md"
 BEGIN, END = "<!-- the table: make bench-scale ARGS=--write -->", "<!-- the end of the table -->"
@@ -34,11 +32,6 @@ class Scaled(NamedTuple):
     stalls: dict[int, Stall]
     weights: dict[int, float | None]
     """Bytes a session."""
-
-
-def login_of(name: str) -> Record:
-    """A new session."""
-    return _record(name, NOW)
 
 
 def ratio(times: dict[int, list[float]]) -> float:
@@ -79,9 +72,4 @@ def table(found: Sequence[Scaled]) -> str:
 
 def write(found: Sequence[Scaled]) -> None:
     """Put it into the page. Raises ValueError for one without the marks."""
-    before, begin, rest = PAGE.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        message = f"{PAGE} has lost the marks around its table"
-        raise ValueError(message)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(found)}\n{END}{after}")
+    PAGE.write_text(marks.put(PAGE.read_text(), BEGIN, END, f"\n\n{table(found)}\n"))

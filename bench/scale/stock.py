@@ -13,14 +13,12 @@ import psycopg
 
 from coatcheck.codec import to_bytes
 from coatcheck.gate import Gate, dump_patches
-from coatcheck.record import Record, Secret, dump_record
+from coatcheck.record import Record, dump_record
 from coatcheck.stores.postgresql import PostgreSQLStore
 from coatcheck.stores.redis import AsyncRedisStore, RedisStore, open_async
 from coatcheck.stores.sqlite import SQLiteStore
-from coatcheck.token import new_handle
+from tests.records import DAY, NOW, record
 
-NOW = 1_900_000_000.0
-DAY = 86_400.0
 PER_USER = 5
 FIELDS = '{"role":"editor","cart":[{"article":"A-1021","count":2}],"theme":"dark"}'
 FORGOTTEN = 0.05
@@ -39,27 +37,15 @@ def records(sessions: int, forgotten: bool) -> Iterator[Record]:
     """Sessions of users who have five each, over the last day; with some, of nobody, that were forgotten long ago."""
     for number in range(sessions):
         at = NOW - random.random() * DAY
-        yield _record(user(number // PER_USER), at)
+        yield shelved(user(number // PER_USER), at)
     for _ in range(int(sessions * FORGOTTEN) if forgotten else 0):
-        yield _record(None, NOW - 100 * DAY)
+        yield shelved(None, NOW - 100 * DAY)
 
 
-def _record(user_id: str | None, at: float) -> Record:
-    return Record(
-        handle=new_handle(user_id),
-        user_id=user_id,
-        created_at=at,
-        authenticated_at=None if user_id is None else at,
-        last_seen_at=at,
-        idle=14 * DAY,
-        expires_at=at + 30 * DAY,
-        remember=True,
-        secrets=(Secret(0, "x" * 43, at),),
-        settled=0,
-        address="192.0.2.1",
-        user_agent="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
-        fields=FIELDS,
-    )
+def shelved(user_id: str | None, at: float) -> Record:
+    """A session as a browser's is."""
+    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"
+    return record(user_id, at=at, address="192.0.2.1", user_agent=agent, fields=FIELDS)
 
 
 def fill(store: Full, sessions: int, tell: Tell) -> list[str]:
@@ -83,23 +69,23 @@ class Sample:
         self.handles: list[str] = []
         self._size, self._seen = size, 0
 
-    def take(self, record: Record) -> None:
+    def take(self, one: Record) -> None:
         """Let one take part."""
-        if record.user_id is None:
+        if one.user_id is None:
             return
         self._seen += 1
         if len(self.handles) < self._size:
-            self.handles.append(record.handle)
+            self.handles.append(one.handle)
         elif (place := random.randrange(self._seen)) < self._size:
-            self.handles[place] = record.handle
+            self.handles[place] = one.handle
 
 
 def _counting(made: Iterator[Record], keep: Sample, tell: Tell) -> Iterator[Record]:
-    for number, record in enumerate(made, 1):
-        keep.take(record)
+    for number, one in enumerate(made, 1):
+        keep.take(one)
         if number % 10_000 == 0:
             tell(number)
-        yield record
+        yield one
 
 
 def _batches(made: Iterator[Record], size: int) -> Iterator[list[Record]]:
@@ -110,10 +96,10 @@ def _batches(made: Iterator[Record], size: int) -> Iterator[list[Record]]:
 def _sqlite(store: SQLiteStore, made: Iterator[Record]) -> None:
     for batch in _batches(made, 10_000):
         with store._db.writing(durable=False) as db:
-            for record in batch:
-                store._put(db, record)
-                if record.user_id is not None:
-                    store._put_gate(db, record.user_id, Gate(), record.expires_at)
+            for one in batch:
+                store._put(db, one)
+                if one.user_id is not None:
+                    store._put_gate(db, one.user_id, Gate(), one.expires_at)
 
 
 def _postgresql(store: PostgreSQLStore, made: Iterator[Record]) -> None:

@@ -16,3 +16,13 @@ system_clock: Clock = time.time
 def as_datetime(seconds: float) -> datetime:
     """An instant in seconds since the epoch as an aware UTC datetime."""
     return datetime.fromtimestamp(seconds, UTC)
+
+
+SLOW_LOOK = 0.02
+"""Seconds above which a look at a store's clock is not trusted for long: half of it is how wrong it may be."""
+
+
+def corrected(offset: float, before: float, there: float, after: float) -> float:
+    """A store's clock less ours, in seconds: `there` was read on it between two instants of ours. What was known stands
+    unless that disproves it, so it does not jitter."""
+    return offset if there - after <= offset <= there - before else there - (before + after) / 2

@@ -24,7 +24,7 @@ def commit(visit: Exchange[SessionManager], session: Session, *, failed: bool) -
         return KEEP
     _check(visit, failed)
     try:
-        return manager.commit(session, failed=failed)
+        return manager.carry_out(manager.engine.commit(session, failed))
     except SessionEnded:
         return KEEP
 
@@ -36,7 +36,7 @@ async def acommit(visit: Exchange[AsyncSessionManager], session: Session, *, fai
         return KEEP
     _check(visit, failed)
     try:
-        return await manager.commit(session, failed=failed)
+        return await manager.carry_out(manager.engine.commit(session, failed))
     except SessionEnded:
         return KEEP
 

@@ -74,6 +74,11 @@ def in_environ(environ: dict[str, Any], parameter: str) -> str | None:
     return found[0]
 
 
+def is_short_form(method: str, length: int | None) -> bool:
+    """Whether a body of that length may be read for its ticket at all, where a framework reads bodies whole."""
+    return method == "POST" and length is not None and length <= MAX_FORM
+
+
 def in_form(body: bytes, parameter: str) -> str:
     """The ticket in a posted form, "" for none, several, or a form that is too long."""
     if len(body) > MAX_FORM or body.count(b"&") >= MAX_PAIRS:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from .codec import from_bytes
 from .errors import StoreUnavailable
 from .policy import TOMBSTONE
@@ -26,3 +29,13 @@ def record_of(handle: str, data: bytes) -> Record:
         raise StoreUnavailable(
             f"the session {handle} cannot be read: a newer version wrote it, or its row is damaged"
         ) from None
+
+
+def records_of(rows: Iterable[tuple[str, bytes]]) -> list[Record]:
+    """The records of live sessions' handles and rows. One that cannot be read must not hide the others from their
+    user."""
+    found = []
+    for handle, data in rows:
+        with suppress(StoreUnavailable):
+            found.append(record_of(handle, data))
+    return found

@@ -24,8 +24,8 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def bases(store: str) -> Iterator[dict[str, str]]:
     """Every framework's application over it, on its real server."""
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(running(name, store)) for name in SERVERS}
+    with ExitStack() as stack, ThreadPoolExecutor(4) as pool:
+        yield dict(zip(SERVERS, pool.map(lambda name: stack.enter_context(running(name, store)), SERVERS), strict=True))
 
 
 @pytest.mark.parametrize("home", SERVERS)

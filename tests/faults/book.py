@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+from tools import marks
+
 PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
 BEGIN, END = "<!-- the table: python -m tests.faults.book -->\n", "<!-- the end of the table -->\n"
 
@@ -109,12 +111,7 @@ def table() -> str:
 
 def renewed(page: str) -> str:
     """The page with the table as it is now. Raises ValueError for a page without the marks."""
-    before, mark, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (mark and end):
-        message = "the page has lost the marks around its table"
-        raise ValueError(message)
-    return before + BEGIN + table() + end + after
+    return marks.put(page, BEGIN, END, table())
 
 
 if __name__ == "__main__":

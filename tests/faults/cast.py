@@ -9,8 +9,7 @@ from typing import Any
 
 import redis
 
-from tests.servers import READY_WITHIN, RedisServer, Server, free_port
-from tools import programs
+from tests.servers import READY_WITHIN, RedisServer, Server, needed
 
 NAME = "sessions"
 """What the Sentinel calls the primary that it watches."""
@@ -51,10 +50,9 @@ class Sentinel(Server):
 
     def start(self) -> None:
         """Start it; returns when it answers."""
-        executable = programs.find("redis-server")
-        assert executable is not None, "redis-server is missing: make system"
-        for _ in range(20):
-            self.port = free_port()
+        executable = needed("redis-server")
+
+        def spawn() -> None:
             settings = self.folder / "sentinel.conf"
             settings.write_text(
                 f"bind {self.host}\nport {self.port}\ndir {self.folder}\n"
@@ -63,10 +61,8 @@ class Sentinel(Server):
                 f"sentinel failover-timeout {NAME} 3000\n"
             )
             self._spawn([executable, settings, "--sentinel"])
-            if self._answers(lambda: self.ask("INFO", "server")["process_id"] == self.pid):
-                return
-        message = f"the sentinel does not start:\n{self.log}"
-        raise RuntimeError(message)
+
+        self._start_on_a_port(spawn, lambda: bool(self.ask("INFO", "server")["process_id"] == self.pid))
 
     def ask(self, *command: str) -> Any:
         """Send one command; an empty dict while it does not answer."""

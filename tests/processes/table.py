@@ -11,6 +11,7 @@ from tests.processes.levels import levels
 from tests.processes.pairs import PAIRS
 from tests.processes.scene import Pair, Place, races, staged, words
 from tests.servers import PostgresServer, RedisServer
+from tools import marks
 
 PAGE = Path(__file__).parents[2] / "docs" / "races.md"
 HEAD = ("one", "other", "what holds in every order", "seen, with SQLite, Redis and PostgreSQL")
@@ -44,12 +45,7 @@ def level_table(folder: Path) -> str:
 
 def part(name: str) -> str:
     """What the page has between two marks. Raises ValueError for a page without them."""
-    _, mark, rest = PAGE.read_text().partition(_BEGIN.format(name))
-    text, end, _ = rest.partition(_END.format(name))
-    if not (mark and end):
-        message = f"the page has lost the marks around the {name}"
-        raise ValueError(message)
-    return text
+    return marks.between(PAGE.read_text(), _BEGIN.format(name), _END.format(name))
 
 
 def cell_on_page(pair: Pair) -> str:
@@ -85,11 +81,8 @@ def write() -> None:
             "levels": level_table(Path(folder)),
         }
     page = PAGE.read_text()
-    assert [*map(part, parts)], "a page without the marks stays as it is"
     for name, text in parts.items():
-        before, mark, rest = page.partition(_BEGIN.format(name))
-        _, end, after = rest.partition(_END.format(name))
-        page = before + mark + text + end + after
+        page = marks.put(page, _BEGIN.format(name), _END.format(name), text)
     PAGE.write_text(page)
 
 

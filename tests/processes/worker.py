@@ -134,7 +134,7 @@ def patient() -> None:
     """Take the stores' time limits away."""
     sqlite_file.PATIENCE = PATIENT
     for module in (talk, blocking, postgresql):
-        for name in {"CONNECT", "REPLY", "AGAIN", "_SLOW_LOOK", "CALL"} & {*vars(module)}:
+        for name in {"CONNECT", "REPLY", "AGAIN", "SLOW_LOOK", "CALL"} & {*vars(module)}:
             setattr(module, name, PATIENT)
 
 

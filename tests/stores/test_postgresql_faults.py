@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,12 +13,13 @@ import pytest
 from coatcheck.change import Change
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.record import Ended
+from coatcheck.stores import postgresql as postgresql_store
 from coatcheck.stores.postgresql import PostgreSQLStore, open_async, open_sync, plans, schema
 from coatcheck.token import new_handle
-from tests.redis_tools import DAY, NOW, record
+from tests.records import DAY, NOW, record
 from tests.servers import PostgresServer
+from tests.stores.faulty import SECRET, Load, loading, told
 
-SECRET = "what nobody may read in a log"
 IN_ALL = 2.2
 """Seconds that any call may take, with a little for a busy machine."""
 
@@ -44,37 +43,17 @@ def server(own: PostgresServer) -> PostgresServer:
 
 
 @pytest.fixture(params=["sync", "async"])
-def load(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Callable[[str], Any]]]:
-    """A function of a URL that makes a function that loads by handle, over either store."""
-    closing: list[Callable[[], Any]] = []
-
-    def over(url: str) -> Callable[[str], Any]:
-        if request.param == "sync":
-            store = open_sync(url, "coatcheck")
-            closing.append(store.close)
-            return store.load
-        runner = asyncio.Runner()
-        other = open_async(url, "coatcheck")
-        closing.extend([lambda: runner.run(other.close()), runner.close])
-        return lambda handle: runner.run(other.load(handle))
-
-    yield over
-    for close in closing:
-        close()
-
-
-def _told(error: BaseException) -> str:
-    """All that a log would show of an error."""
-    return "".join(traceback.format_exception(error)) + repr(error)
+def load(request: pytest.FixtureRequest) -> Iterator[Load]:
+    """Over either store."""
+    with loading(request.param, postgresql_store, "coatcheck") as over:
+        yield over
 
 
 # -- slow, gone, back ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["first call", "later call"])
-def test_a_paused_server_is_given_up_within_two_seconds(
-    server: PostgresServer, load: Callable[[str], Callable[[str], Any]], known: bool
-) -> None:
+def test_a_paused_server_is_given_up_within_two_seconds(server: PostgresServer, load: Load, known: bool) -> None:
     """It holds the connection and answers nothing; when it goes on, so do we."""
     read, handle = load(server.url), new_handle(None)
     if known:
@@ -123,9 +102,7 @@ def test_every_thread_hears_of_a_paused_server_in_time(server: PostgresServer) -
     assert max(waits) < IN_ALL
 
 
-def test_a_server_that_was_restarted_is_used_again(
-    server: PostgresServer, load: Callable[[str], Callable[[str], Any]]
-) -> None:
+def test_a_server_that_was_restarted_is_used_again(server: PostgresServer, load: Load) -> None:
     """Stale connections are noticed before anything is sent: no request fails for them, and none is sent twice."""
     read, handle = load(server.url), new_handle(None)
     assert read(handle) is None
@@ -158,9 +135,7 @@ def test_a_transaction_that_breaks_off_leaves_nothing(server: PostgresServer) ->
 # -- not fit ---------------------------------------------------------------------------------------------------
 
 
-def test_missing_tables_are_named_with_the_command_that_makes_them(
-    server: PostgresServer, load: Callable[[str], Callable[[str], Any]]
-) -> None:
+def test_missing_tables_are_named_with_the_command_that_makes_them(server: PostgresServer, load: Load) -> None:
     """And once they are there, the same store serves."""
     server.empty()
     read, handle = load(server.url), new_handle(None)
@@ -181,16 +156,14 @@ def test_tables_that_are_made_at_the_first_use_are_made_once(server: PostgresSer
         store.close()
 
 
-def test_tables_of_another_version_are_refused(
-    server: PostgresServer, load: Callable[[str], Callable[[str], Any]]
-) -> None:
+def test_tables_of_another_version_are_refused(server: PostgresServer, load: Load) -> None:
     """What a newer release made, an older one must not write to."""
     server.sql("COMMENT ON TABLE coatcheck_sessions IS 'coatcheck 99'")
     with pytest.raises(ConfigurationError, match="of another version"):
         load(server.url)(new_handle(None))
 
 
-def test_a_stricter_isolation_is_refused_by_name(server: PostgresServer, load: Callable[[str], Any]) -> None:
+def test_a_stricter_isolation_is_refused_by_name(server: PostgresServer, load: Load) -> None:
     """Under it, whoever waited for a lock would be sent away."""
     server.sql("ALTER DATABASE postgres SET default_transaction_isolation = 'repeatable read'")
     try:
@@ -234,19 +207,15 @@ def test_what_takes_long_is_given_the_time(server: PostgresServer, monkeypatch: 
 
 
 @pytest.mark.parametrize("credentials", ["postgres:wrong-pa55", "somebody:wrong-pa55"])
-def test_a_wrong_password_is_said_without_the_password(
-    server: PostgresServer, load: Callable[[str], Callable[[str], Any]], credentials: str
-) -> None:
+def test_a_wrong_password_is_said_without_the_password(server: PostgresServer, load: Load, credentials: str) -> None:
     """The wrong one, or a user that is not there."""
     url = f"postgresql://{credentials}@127.0.0.1:{server.port}/postgres"
     with pytest.raises(StoreUnavailable, match="refused the user or the password") as refused:
         load(url)(new_handle(None))
-    assert "pa55" not in _told(refused.value)
+    assert "pa55" not in told(refused.value)
 
 
-def test_a_database_that_is_not_there_is_named_as_the_fault(
-    server: PostgresServer, load: Callable[[str], Callable[[str], Any]]
-) -> None:
+def test_a_database_that_is_not_there_is_named_as_the_fault(server: PostgresServer, load: Load) -> None:
     """With what to do."""
     with pytest.raises(StoreUnavailable, match="createdb"):
         load(server.url.removesuffix("postgres") + "nowhere")(new_handle(None))
@@ -261,7 +230,7 @@ def test_a_user_without_rights_is_told_which(server: PostgresServer) -> None:
     store = open_sync(server.url.replace("postgres:secret", "reader:secret"), "coatcheck")
     with pytest.raises(StoreUnavailable, match="SELECT, INSERT, UPDATE and DELETE") as refused:
         store.create(record(fields=f'{{"note":"{SECRET}"}}'), NOW)
-    assert SECRET not in _told(refused.value)
+    assert SECRET not in told(refused.value)
     store.close()
 
 
@@ -277,7 +246,7 @@ def test_a_database_that_takes_no_writes_is_named_as_the_fault(server: PostgresS
         server.sql("BEGIN READ WRITE; ALTER DATABASE postgres RESET default_transaction_read_only; COMMIT")
 
 
-def test_a_replica_is_never_read(server: PostgresServer, load: Callable[[str], Callable[[str], Any]]) -> None:
+def test_a_replica_is_never_read(server: PostgresServer, load: Load) -> None:
     """Neither by a store that begins there, nor by one whose server has become one: it may not know who was ended."""
     known, handle = load(server.url), new_handle(None)
     assert known(handle) is None
@@ -349,4 +318,4 @@ def test_a_url_that_makes_no_sense_is_refused_without_its_password(opener: Calla
     """At once, not at the first request."""
     with pytest.raises(ConfigurationError, match="percent-encoded") as refused:
         opener(url, "coatcheck")
-    assert "pa55" not in _told(refused.value)
+    assert "pa55" not in told(refused.value)

@@ -17,7 +17,7 @@ from coatcheck import AsyncSessionManager, SessionManager
 from coatcheck.change import Change
 from coatcheck.stores.postgresql import AsyncPostgreSQLStore, PostgreSQLStore, open_sync
 from coatcheck.testing.kit import KEY
-from tests.redis_tools import DAY, NOW, record
+from tests.records import DAY, NOW, record
 from tests.servers import Bouncer, PostgresServer
 
 pytestmark = pytest.mark.postgresql

@@ -15,7 +15,8 @@ from coatcheck.record import Ended, Record, Secret, held
 from coatcheck.stores.redis import RedisStore, open_async
 from coatcheck.stores.redis.steps import Contest, Pause
 from coatcheck.token import new_handle
-from tests.redis_tools import DAY, NAMES, NOW, SPACE, Steps, connected, record, signed_in, successor
+from tests.records import DAY, NOW, record
+from tests.redis_tools import NAMES, SPACE, Steps, connected, signed_in, successor
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 

@@ -12,7 +12,8 @@ from redis.crc import key_slot
 from coatcheck.change import Change
 from coatcheck.record import Record
 from coatcheck.stores.redis import RedisStore, scripts
-from tests.redis_tools import DAY, NAMES, NOW, SPACE, between, opened, record, signed_in, successor
+from tests.records import DAY, NOW, record
+from tests.redis_tools import NAMES, SPACE, between, opened, signed_in, successor
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 

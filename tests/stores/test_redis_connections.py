@@ -20,7 +20,8 @@ from coatcheck.record import Record
 from coatcheck.stores.redis import AsyncRedisStore, RedisStore, lane, open_async
 from coatcheck.stores.redis.talk import Talk
 from coatcheck.token import new_handle
-from tests.redis_tools import NOW, SPACE, connected, opened, record
+from tests.records import NOW, record
+from tests.redis_tools import SPACE, connected, opened
 from tests.servers import RedisServer
 
 pytestmark = pytest.mark.usefixtures("unhurried")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,14 +16,16 @@ from coatcheck import SessionManager
 from coatcheck.change import Change
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.record import Ended, Record
+from coatcheck.stores import redis as redis_store
 from coatcheck.stores.redis import RedisStore, open_async, open_sync
 from coatcheck.stores.redis.plans import Plans
 from coatcheck.stores.redis.talk import Talk
 from coatcheck.token import new_handle
-from tests.redis_tools import DAY, NAMES, NOW, SPACE, LossyProxy, connected, opened, record, signed_in
+from tests.records import DAY, NOW, record
+from tests.redis_tools import NAMES, SPACE, LossyProxy, connected, opened, signed_in
 from tests.servers import RedisServer
+from tests.stores.faulty import SECRET, Load, loading, told
 
-SECRET = "what nobody may read in a log"
 IN_ALL = 2.0
 """Seconds that any call may take."""
 
@@ -38,41 +39,18 @@ def server() -> Iterator[RedisServer]:
         yield server
 
 
-Call = Callable[[], Any]
-
-
 @pytest.fixture(params=["sync", "async"])
-def load(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Callable[[str], Any]]]:
-    """A function of a URL that makes a function that loads by handle, over either store."""
-    closing: list[Call] = []
-
-    def over(url: str) -> Callable[[str], Any]:
-        if request.param == "sync":
-            store = open_sync(url, SPACE)
-            closing.append(store.close)
-            return store.load
-        runner = asyncio.Runner()
-        other = open_async(url, SPACE)
-        closing.extend([lambda: runner.run(other.close()), runner.close])
-        return lambda handle: runner.run(other.load(handle))
-
-    yield over
-    for close in closing:
-        close()
-
-
-def _told(error: BaseException) -> str:
-    """All that a log would show of an error."""
-    return "".join(traceback.format_exception(error)) + repr(error)
+def load(request: pytest.FixtureRequest) -> Iterator[Load]:
+    """Over either store."""
+    with loading(request.param, redis_store, SPACE) as over:
+        yield over
 
 
 # -- slow, gone, back ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["first call", "later call"])
-def test_a_paused_server_is_given_up_within_two_seconds(
-    server: RedisServer, load: Callable[[str], Callable[[str], Any]], known: bool
-) -> None:
+def test_a_paused_server_is_given_up_within_two_seconds(server: RedisServer, load: Load, known: bool) -> None:
     """It holds the connection and answers nothing; when it goes on, so do we."""
     read, handle = load(server.url), new_handle(None)
     if known:
@@ -111,9 +89,7 @@ def test_every_caller_of_a_paused_server_hears_of_it_in_time(server: RedisServer
     assert max(waits) < IN_ALL
 
 
-def test_a_server_that_was_restarted_is_used_again(
-    server: RedisServer, load: Callable[[str], Callable[[str], Any]]
-) -> None:
+def test_a_server_that_was_restarted_is_used_again(server: RedisServer, load: Load) -> None:
     """Stale connections are noticed; nobody has to restart the application, and no request fails for it."""
     read, handle = load(server.url), new_handle(None)
     assert read(handle) is None
@@ -202,7 +178,7 @@ def test_a_full_server_can_still_revoke_and_end(server: RedisServer) -> None:
         ):
             with pytest.raises(StoreUnavailable, match="is full") as full:
                 attempt()
-            assert SECRET not in _told(full.value)
+            assert SECRET not in told(full.value)
         assert len(store.revoke_user("ada", None, "revoked", NOW + 1, NOW + DAY)) == 3
         assert [store.load(one.handle) for one in users] == [Ended("revoked", NOW + 1)] * 3
         assert store.revoke_user("nobody", None, "revoked", NOW + 1, NOW + DAY) == []
@@ -218,7 +194,7 @@ def test_a_full_server_can_still_revoke_and_end(server: RedisServer) -> None:
 # -- not fit ---------------------------------------------------------------------------------------------------
 
 
-def test_a_server_that_evicts_is_refused(server: RedisServer, load: Callable[[str], Callable[[str], Any]]) -> None:
+def test_a_server_that_evicts_is_refused(server: RedisServer, load: Load) -> None:
     """It could forget a session, or who was revoked. Once it is set right, the same store serves."""
     server.cli("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     read, handle = load(server.url), new_handle(None)
@@ -261,19 +237,17 @@ def test_a_command_that_is_not_allowed_is_named_with_the_remedy(server: RedisSer
             server.cli("ACL", "SETUSER", "default", "+@all", forbidden)
             with pytest.raises(StoreUnavailable, match=r"\+evalsha") as refused:
                 store.commit(subject.handle, Change(set={"note": SECRET + "!"}), NOW)
-            assert SECRET not in _told(refused.value)
+            assert SECRET not in told(refused.value)
 
 
 @pytest.mark.parametrize("credentials", ["", ":wrong-pa55@", "somebody:wrong-pa55@"])
-def test_a_wrong_password_is_said_without_the_password(
-    server: RedisServer, load: Callable[[str], Callable[[str], Any]], credentials: str
-) -> None:
+def test_a_wrong_password_is_said_without_the_password(server: RedisServer, load: Load, credentials: str) -> None:
     """None, the wrong one, or a user that is not there; with the right one it works."""
     server.cli("ACL", "SETUSER", "default", "resetpass", ">right-pa55")
     address = f"127.0.0.1:{server.port}/0"
     with pytest.raises(StoreUnavailable, match="refused the user or the password") as refused:
         load(f"redis://{credentials}{address}")(new_handle(None))
-    assert "pa55" not in _told(refused.value)
+    assert "pa55" not in told(refused.value)
     assert load(f"redis://:right-pa55@{address}")(new_handle(None)) is None
 
 
@@ -304,7 +278,7 @@ def test_a_value_of_another_kind_is_a_fault_without_its_contents(redis_url: str)
         client.lpush(store._plans.names.session(handle), SECRET)
         with pytest.raises(StoreUnavailable, match="namespace or a database of its own") as fault:
             store.load(handle)
-        assert SECRET not in _told(fault.value)
+        assert SECRET not in told(fault.value)
 
 
 # -- settings --------------------------------------------------------------------------------------------------
@@ -333,8 +307,8 @@ def test_a_url_that_makes_no_sense_is_refused_without_its_password(opener: Calla
     """At once, not at the first request; redis-py would quietly take database 0."""
     with pytest.raises(ConfigurationError, match="percent-encoded") as refused:
         opener(url, SPACE)
-    assert "pa55" not in _told(refused.value)
-    assert "s3cret" not in _told(refused.value)
+    assert "pa55" not in told(refused.value)
+    assert "s3cret" not in told(refused.value)
 
 
 def test_a_store_does_not_show_its_password() -> None:

@@ -11,7 +11,8 @@ import pytest
 from coatcheck.stores.redis import lane, open_async
 from coatcheck.stores.redis.lane import Lane
 from coatcheck.token import new_handle
-from tests.redis_tools import NOW, SPACE, record
+from tests.records import NOW, record
+from tests.redis_tools import SPACE
 
 WRITE = [("EVALSHA", "sha"), ("WAIT", 1, 500)]
 READ = [("GET", "key")]

@@ -10,7 +10,8 @@ import redis
 from coatcheck.change import Change
 from coatcheck.record import Ended, Record
 from coatcheck.stores.redis import RedisStore
-from tests.redis_tools import DAY, NAMES, NOW, acquainted, between, record, signed_in, successor
+from tests.records import DAY, NOW, record
+from tests.redis_tools import NAMES, acquainted, between, signed_in, successor
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 

@@ -15,7 +15,7 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.stores import sqlite_file
 from coatcheck.stores.sqlite import SQLiteStore
 from coatcheck.token import new_handle
-from tests.redis_tools import NOW, record
+from tests.records import NOW, record
 
 BUSY = 0.3
 """Seconds that a call may wait here."""

@@ -11,6 +11,8 @@ from coatcheck.errors import CoatcheckError, ConfigurationError
 from coatcheck.health import Check, Checkable
 from coatcheck.manager import SessionManager
 
+from .arguments import add_store
+
 DESCRIPTION = """\
 Connect to a store and print one line for each thing that sessions depend on, with the remedy where something is
 wrong. Nothing is changed: on Redis a few keys of its own come and go. No password is printed.
@@ -25,10 +27,7 @@ _CODES = {"ok": 0, "warn": 1, "fail": 2}
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument(
-        "url", nargs="?", metavar="URL", help="the store; COATCHECK_STORE by default, which keeps passwords out of ps"
-    )
-    parser.add_argument("--namespace", default="coatcheck", help="as the application's (default: %(default)s)")
+    add_store(parser)
     parser.add_argument("-q", "--quiet", action="store_true", help="print only what is not well")
 
 

@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 from coatcheck.errors import CoatcheckError
 from coatcheck.manager import SessionManager
 
+from .arguments import add_store
+
 DESCRIPTION = """\
 Make the tables of a PostgreSQL store, where they are missing. With --print nothing is connected to: the SQL is
 printed, for your own migrations. SQLite makes its tables by itself, and Redis has none.
@@ -30,10 +32,7 @@ class HasTables(Protocol):
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument(
-        "url", nargs="?", metavar="URL", help="the store; COATCHECK_STORE by default, which keeps passwords out of ps"
-    )
-    parser.add_argument("--namespace", default="coatcheck", help="as the application's (default: %(default)s)")
+    add_store(parser)
     parser.add_argument("--print", action="store_true", dest="show", help="print the SQL, and do nothing")
     parser.add_argument(
         "--unlogged",

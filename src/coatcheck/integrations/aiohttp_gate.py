@@ -15,7 +15,7 @@ from functools import wraps
 from typing import Any, Unpack
 
 from ..errors import ConfigurationError
-from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_form, in_query
+from ..passage import GateOptions, GateSettings, Passage, in_form, in_query, is_short_form
 from ..replies import Reply
 from ..tickets import Ticket
 from .aiohttp_visit import Handler, as_response, visit_of
@@ -133,7 +133,6 @@ async def _find(request: web.Request, parameter: str) -> str:
         for name in _OF_THE_ADDRESS:
             hidden._cache.pop(name, None)  # noqa: SLF001
         return found[0]
-    length = request.content_length
-    if request.method != "POST" or length is None or length > MAX_FORM:
+    if not is_short_form(request.method, request.content_length):
         return ""
     return in_form(await request.read(), parameter)

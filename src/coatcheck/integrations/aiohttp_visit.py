@@ -198,7 +198,7 @@ def _not_started(request: web.BaseRequest) -> None:
 
 def as_response(reply: Reply) -> web.Response:
     """An answer of ours, as aiohttp sends it."""
-    headers = {name.decode("latin-1").title(): value.decode("latin-1") for name, value in reply.headers}
+    headers = {name.title(): value for name, value in reply.text_headers}
     headers.pop("Content-Length", None)  # it counts by itself
     return web.Response(status=reply.status, body=reply.body, headers=headers)
 

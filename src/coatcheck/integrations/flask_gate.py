@@ -20,7 +20,7 @@ from flask.typing import ResponseReturnValue
 from ..errors import ConfigurationError
 from ..incoming import environ_headers, environ_path
 from ..manager import SessionManager
-from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_environ, in_form
+from ..passage import GateOptions, GateSettings, Passage, in_environ, in_form, is_short_form
 from ..session import Session
 from ..tickets import Ticket
 from .flask_visit import as_response
@@ -106,7 +106,6 @@ def _find(parameter: str) -> str:
     if found is not None:
         request.query_string = request.environ["QUERY_STRING"].encode("latin-1")
         return found
-    length = request.content_length
-    if request.method != "POST" or length is None or length > MAX_FORM:
+    if not is_short_form(request.method, request.content_length):
         return ""
     return in_form(request.get_data(), parameter)

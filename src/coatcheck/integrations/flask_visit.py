@@ -177,7 +177,7 @@ class _Again(io.RawIOBase):
 
 def as_response(reply: Reply) -> Response:
     """An answer of ours as the application's views give theirs."""
-    headers = [(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in reply.headers]
+    headers = [(name.title(), value) for name, value in reply.text_headers]
     return current_app.response_class(reply.body, reply.status, headers)
 
 
@@ -189,8 +189,8 @@ def become(response: Response, reply: Reply) -> None:
     response.headers.clear()
     response.status_code = reply.status
     response.set_data(reply.body)
-    for name, value in reply.headers:
-        response.headers[name.decode("latin-1").title()] = value.decode("latin-1")
+    for name, value in reply.text_headers:
+        response.headers[name.title()] = value
 
 
 def _tell(response: Response, told: Told) -> None:

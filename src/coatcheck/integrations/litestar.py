@@ -200,5 +200,5 @@ def _refused(request: Any, error: Any) -> Response[bytes]:
     """The answer to a fault that a handler leaves to us. An application's own exception handler goes before it."""
     request.scope[REFUSED] = True
     reply = refusal(error, html="text/html" in request.headers.get("accept", ""))
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in reply.headers}
+    headers = dict(reply.text_headers)
     return Response(reply.body, status_code=reply.status, headers=headers, media_type=headers.pop("content-type"))

@@ -14,7 +14,7 @@ from typing import Any, Unpack, cast
 from ..errors import CoatcheckError, ConfigurationError
 from ..exchange import ANSWERED
 from ..manager import AsyncSessionManager
-from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_form, in_query
+from ..passage import GateOptions, GateSettings, Passage, in_form, in_query, is_short_form
 from ..session import Session
 from . import asgi
 from .asgi import SessionMiddleware
@@ -157,7 +157,7 @@ def ticket_gate(purpose: str = "download", **settings: Unpack[GateOptions]) -> C
                 headers=dict(scope["headers"]),
             )
             if reply := await manager.carry_out(passage.opens()):
-                return quart.Response(reply.body, reply.status, _decoded(reply.headers))
+                return quart.Response(reply.body, reply.status, dict(reply.text_headers))
             scope["coatcheck.ticket"] = passage.ticket
             return await quart.current_app.ensure_async(view)(*args, **kwargs)
 
@@ -166,18 +166,13 @@ def ticket_gate(purpose: str = "download", **settings: Unpack[GateOptions]) -> C
     return decorator
 
 
-def _decoded(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
-
-
 async def _find(request: Any, parameter: str) -> str:
     """The ticket's text, "" for none. The address loses it: servers log it when the response starts."""
     found = in_query(request.query_string.decode("latin-1"), parameter)
     if found is not None:
         request.scope["query_string"] = request.query_string = found[1].encode("latin-1")
         return found[0]
-    length = request.content_length
-    if request.method != "POST" or length is None or length > MAX_FORM:
+    if not is_short_form(request.method, request.content_length):
         return ""
     return in_form(await request.get_data(), parameter)
 

@@ -169,7 +169,7 @@ class Response:
 
 def status_and_headers(reply: Reply) -> tuple[str, Headers]:
     """An answer of ours as `start_response` takes it."""
-    headers = [(name.decode("latin-1").title(), value.decode("latin-1")) for name, value in reply.headers]
+    headers = [(name.title(), value) for name, value in reply.text_headers]
     return f"{reply.status} {HTTPStatus(reply.status).phrase}", headers
 
 

@@ -20,7 +20,7 @@ from ..gate import Gate, dump_patches, load_patches
 from ..health import Check
 from ..policy import TOMBSTONE
 from ..record import Ended, Record, dump_record, held
-from ..rows import record_of, value_of
+from ..rows import record_of, records_of, value_of
 from ..store import Held, Login, Stats, Taken
 from . import sqlite_health
 from .sqlite_file import Connection, Database
@@ -139,12 +139,7 @@ class SQLiteStore:
                 "AND (created_at, handle) < (?, ?) ORDER BY created_at DESC, handle DESC LIMIT ?",
                 (user_id, now + TOMBSTONE, *(place or (float("inf"), "")), limit),
             ).fetchall()
-        found = []
-        for handle, record in rows:
-            # One that a newer version wrote must not hide the others from their user.
-            with suppress(StoreUnavailable):
-                found.append(record_of(handle, record))
-        return found
+        return records_of(rows)
 
     def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> list[str]:
         with self._writing(now) as db:

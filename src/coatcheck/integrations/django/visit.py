@@ -161,5 +161,4 @@ class _Line(Morsel[str]):
 
 def to_response(reply: Reply) -> HttpResponse:
     """An answer of ours, as Django's."""
-    headers = {name.decode("ascii"): value.decode("latin-1") for name, value in reply.headers}
-    return HttpResponse(reply.body, status=reply.status, headers=headers)
+    return HttpResponse(reply.body, status=reply.status, headers=dict(reply.text_headers))

@@ -87,15 +87,9 @@ class AsyncPostgreSQLStore:
         loop = asyncio.get_running_loop()
         pool = self._given or self._pools.get(loop)
         if pool is None:
+            kind = type("Connection", (_Connection,), {"server": self._server})
             pool = self._pools[loop] = AsyncConnectionPool(
-                self.target.conninfo,
-                connection_class=type("Connection", (_Connection,), {"server": self._server}),
-                kwargs=dict(self.target.settings),
-                min_size=0,
-                max_size=self.target.pool_size,
-                check=_check,
-                name="coatcheck",
-                open=False,
+                connection_class=kind, check=_check, open=False, **self.target.pool
             )
         if pool.closed and self._given is None:
             await pool.open()

@@ -95,16 +95,8 @@ class PostgreSQLStore:
             return self._pool
 
     def _open(self) -> ConnectionPool[Any]:
-        return ConnectionPool(
-            self.target.conninfo,
-            connection_class=type("Connection", (_Connection,), {"server": self._server}),
-            kwargs=dict(self.target.settings),
-            min_size=0,
-            max_size=self.target.pool_size,
-            check=_check,
-            name="coatcheck",
-            open=True,
-        )
+        kind = type("Connection", (_Connection,), {"server": self._server})
+        return ConnectionPool(connection_class=kind, check=_check, open=True, **self.target.pool)
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:

@@ -16,7 +16,7 @@ from ...errors import StoreUnavailable
 from ...gate import Gate, dump_patches, load_patches
 from ...policy import TOMBSTONE
 from ...record import Ended, Record, dump_record, held
-from ...rows import record_of, value_of
+from ...rows import records_of, value_of
 from ...store import Held, Login, Stats, Taken
 from .schema import Statements
 
@@ -91,8 +91,8 @@ class Plans:
         return Login(record, over)
 
     def commit(self, handle: str, change: Change, now: float) -> Plan[Held]:
-        value = yield from self._change(handle, lambda record: apply(record, change, now))
-        return value[1]
+        _, after = yield from self._change(handle, lambda record: apply(record, change, now))
+        return after
 
     def end(self, handle: str, reason: str, now: float) -> Plan[Held]:
         def ended(record: Record) -> Ended:
@@ -161,12 +161,7 @@ class Plans:
         place: Any = (yield Ask(self.sql.place, (after,))) if after else ()
         start = place[0] if place else (float("inf"), "")
         rows = yield Ask(self.sql.page, (to_bytes(user_id), now + TOMBSTONE, *start, limit))
-        found = []
-        for handle, record in rows:
-            # One that a newer version wrote must not hide the others from their user.
-            with suppress(StoreUnavailable):
-                found.append(record_of(handle, record))
-        return found
+        return records_of(rows)
 
     def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> Plan[list[str]]:
         yield _BEGIN

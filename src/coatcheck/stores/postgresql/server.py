@@ -11,6 +11,7 @@ import psycopg
 from psycopg import errors
 from psycopg_pool import PoolTimeout
 
+from ...clock import SLOW_LOOK, corrected
 from ...errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from .plans import Ask, Plan
 from .schema import VERSION, Statements, statements
@@ -26,9 +27,6 @@ PURGE_BATCH = 100
 
 OLDEST = 130000
 """PostgreSQL 13, as `server_version_num` has it."""
-
-_SLOW_LOOK = 0.02
-"""Seconds above which a look at the server's clock is not trusted."""
 
 _WORDS = {
     "28": "refused the user or the password. Correct them in the store's URL: postgresql://user:password@host/database",
@@ -94,11 +92,9 @@ class Server:
         before = time.time()
         ((there,),) = yield Ask(self.sql.clock)
         after = time.time()
-        trusted = after - before <= _SLOW_LOOK
+        trusted = after - before <= SLOW_LOOK
         self._clock_due = time.monotonic() + (CLOCK_EVERY if trusted else 1.0)
-        # It was read between the two. What we know stands unless that disproves it, so it does not jitter.
-        if not there - after <= self.offset <= there - before:
-            self.offset = there - (before + after) / 2
+        self.offset = corrected(self.offset, before, there, after)
 
     def make(self, *, unlogged: bool) -> Plan[bool]:
         """Make the tables; False if they are there, as where another process has done it meanwhile."""

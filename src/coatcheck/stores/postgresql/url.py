@@ -27,16 +27,23 @@ class Target(NamedTuple):
     """Connections that a process, or an event loop, may have."""
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What a connection of ours is opened with."""
+    def pool(self) -> dict[str, Any]:
+        """What a pool of ours is made with."""
         given = conninfo_to_dict(self.conninfo)
-        return {
+        connection = {
             "autocommit": True,
             # No statement is prepared on the server: behind pgbouncer the next one may meet another.
             "prepare_threshold": None,
             "connect_timeout": 2,
             # With each connection: after a failover the same name may lead to a replica, which is behind.
             "target_session_attrs": given.get("target_session_attrs") or "primary",
+        }
+        return {
+            "conninfo": self.conninfo,
+            "kwargs": connection,
+            "min_size": 0,
+            "max_size": self.pool_size,
+            "name": "coatcheck",
         }
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from redis import exceptions as driver
 
+from ...clock import SLOW_LOOK, corrected
 from ...errors import ConfigurationError, StoreUnavailable
 from .faults import dropped, plain, slow
 from .scripts import Call
@@ -40,8 +41,6 @@ OLDEST = (6, 2)
 """The oldest version of Redis that this works with."""
 _CLOCK_EVERY = 60.0
 _CLOCK_SOON = 1.0
-_SLOW_LOOK = 0.02
-"""Seconds above which a look at the server's clock is not trusted for long."""
 
 
 class Talk:
@@ -164,17 +163,14 @@ class Talk:
         except (driver.RedisError, OSError):
             return
         after = time.time()
-        if after - before > _SLOW_LOOK:
-            # Half of it is how wrong this may be: better to look again soon.
+        if after - before > SLOW_LOOK:
             self._clock_due = time.monotonic() + _CLOCK_SOON
         if isinstance(facts, dict) and facts.get("maxmemory_policy", "noeviction") != "noeviction":
             self._fit = False
         if isinstance(reply, Exception):
             return
         there = reply[0] + reply[1] / 1_000_000
-        # It was read between the two. What we know stands unless that disproves it, so it does not jitter.
-        if not there - after <= self.offset <= there - before:
-            self.offset = there - (before + after) / 2
+        self.offset = corrected(self.offset, before, there, after)
 
 
 def _spell(commands: list[Command], waits: int, in_full: bool) -> Wire:
