@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.cluster import Cluster
 from tests.servers import PostgresServer, RedisServer, needed
 
 NEEDS = {
@@ -31,7 +32,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what uses the Redis fixtures, so that nobody can forget to."""
     for item in items:
-        for mark, fixture in (("redis", "redis_server"), ("postgresql", "postgres_server")):
+        for mark, fixture in (("redis", "redis_server"), ("redis", "redis_cluster"), ("postgresql", "postgres_server")):
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
 
@@ -61,6 +62,20 @@ def redis_url(redis_server: RedisServer) -> str:
     """The URL of an empty database on that server."""
     redis_server.cli("FLUSHDB")
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[Cluster]:
+    """A Redis Cluster for the whole session, for tests that leave its nodes as they are."""
+    with Cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster_url(redis_cluster: Cluster) -> str:
+    """The URL of an empty cluster."""
+    redis_cluster.empty()
+    return redis_cluster.url
 
 
 @pytest.fixture(scope="session")

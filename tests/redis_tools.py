@@ -22,6 +22,7 @@ from tests.records import NOW, record
 
 SPACE = "shop"
 NAMES = Names(SPACE)
+SCRIPTS = [script.text for script in vars(scripts).values() if isinstance(script, Script)]
 
 
 def successor(old: Record) -> Record:
@@ -65,7 +66,9 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 def acquainted(store: RedisStore) -> None:
     """Meet the server, and let it know the scripts: from then on each step of a plan is one round trip."""
     store.meet()
-    store._send([("SCRIPT LOAD", script.text) for script in vars(scripts).values() if isinstance(script, Script)])
+    loads = [("SCRIPT LOAD", text) for text in SCRIPTS]
+    routes = store._talk.routes
+    store._send(dict.fromkeys(routes.primaries(), loads) if routes else loads)
 
 
 class Steps:
@@ -98,9 +101,9 @@ def between(store: RedisStore, change: Callable[[list[tuple[Any, ...]]], object]
     """Call `change` with the commands of each round trip, before they are sent."""
     send = store._send
 
-    def watched(wire: list[tuple[Any, ...]]) -> list[Any]:
-        change(wire)
-        return send(wire)
+    def watched(step: Any) -> Any:
+        change(step)
+        return send(step)
 
     store._send = watched  # type: ignore[method-assign]
 

@@ -21,6 +21,8 @@ SCHEMES = {
     "rediss": "redis",
     "redis+sentinel": "redis",
     "rediss+sentinel": "redis",
+    "redis+cluster": "redis",
+    "rediss+cluster": "redis",
     "valkey": "redis",
     "valkeys": "redis",
     "unix": "redis",

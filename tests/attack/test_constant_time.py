@@ -125,8 +125,9 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "stores.redis.plans": ["mark.nonce == nonce"],
         "stores.postgresql.plans": ["first == nonce"],
     },
-    "processes, files and their states": {
+    "processes, files, servers and their states": {
         "stores.sqlite_async": ["self._pool[0] != pid"],
+        "stores.redis.blocking": ["talk.routes.owner(bucket) == node"],
     },
 }
 """Reason -> module -> comparisons of values that are not constants."""

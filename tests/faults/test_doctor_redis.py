@@ -8,6 +8,7 @@ import pytest
 
 from coatcheck.cli import main
 from coatcheck.keyring import generate_secret
+from tests.cluster import Cluster
 from tests.faults.cast import SWIFT, in_step
 from tests.faults.test_single import FAULTS
 from tests.servers import RedisServer, free_port
@@ -135,6 +136,34 @@ def test_a_namespace_that_the_user_may_not_touch_is_found(server: RedisServer, l
     code, lines = look(url)
     assert code == 2
     assert "~<namespace>:*" in lines["write"]
+
+
+def test_every_primary_of_a_cluster_is_examined(look: Look) -> None:
+    """One of three that may evict is found; so is a slot that nobody serves."""
+    with Cluster(*SAFE) as cluster:
+        code, lines = look(cluster.url + "?wait=1")
+        assert LEVELS[lines["eviction"].split()[0]] == 0
+        assert "3 primaries, every slot is served" in lines["cluster"]
+        assert "every command" in lines["write"]
+        last = max(cluster.primaries(), key=lambda node: node.port)
+        last.cli("CONFIG SET", "maxmemory-policy", "allkeys-lru")
+        code, lines = look(cluster.url)
+        assert (code, lines["eviction"].split()[0]) == (2, "fail")
+        cluster.nodes[0].cli("CLUSTER DELSLOTS", 0)
+        cluster.nodes[1].cli("CLUSTER DELSLOTS", 0)
+        first = cluster.url.partition(",")[0]
+        _, lines = look(first)
+        assert "1 of its slots have no primary" in lines["cluster"]
+
+
+def test_a_node_of_a_cluster_is_known_by_what_it_says(look: Look) -> None:
+    """`redis://` for one that is in a cluster, `redis+cluster://` for one that is not."""
+    with Cluster() as cluster, RedisServer(*SAFE) as alone:
+        _, lines = look(f"redis://{cluster.nodes[0].host}:{cluster.nodes[0].port}")
+        assert "redis+cluster://" in lines["write"]
+        code, lines = look(f"redis+cluster://{alone.host}:{alone.port}")
+        assert code == 2
+        assert "Write redis:// instead" in lines["reachable"]
 
 
 def test_no_password_is_printed(server: RedisServer, look: Look) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,18 +15,14 @@ import redis.sentinel
 from coatcheck import SessionManager
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import AsyncRedisStore
-from tests.faults import book
 from tests.faults.cast import NAME, Sentinel, fleet, until
 from tests.faults.conftest import Opener
 from tests.faults.shop import IN_ALL, SLACK, Shop
-from tests.integrations.front import KEY, token_in
+from tests.faults.visitors import CLIENTS, Crowd
+from tests.integrations.front import KEY
 from tests.servers import RedisServer
 
 pytestmark = pytest.mark.redis
-
-CLIENTS = 16
-ROUND = 300
-"""Requests before the fault, and after the first one that was served again."""
 
 Fleet = tuple[Sentinel, dict[int, RedisServer]]
 
@@ -40,117 +34,31 @@ def watched() -> Iterator[Fleet]:
         yield cast
 
 
-class Visitor:
-    """Signs in and out, reads and writes, and compares each answer with all that was acknowledged before."""
-
-    def __init__(self, shop: Shop, name: str) -> None:
-        self.shop, self.name = shop, name
-        self.live: str | None = None
-        self.wrote = False
-        self.over: list[str] = []
-        """Tokens whose end was acknowledged."""
-        self.requests = self.refused = 0
-        self.wrong: list[str] = []
-
-    def check(self, right: bool, what: str) -> None:
-        """Note an answer that contradicts an acknowledged one."""
-        if not right:
-            self.wrong.append(f"{self.name}: {what}")
-
-    async def ask(self, path: str, token: str | None = None) -> Any:
-        """The answer, or None for a 503."""
-        response = await self.shop.ask(path, token)
-        self.requests += 1
-        if response.status_code == 503:
-            self.refused += 1
-            return None
-        return response
-
-    async def turn(self) -> None:
-        """One request."""
-        if self.live is None:
-            if response := await self.ask(f"/login/{self.name}"):
-                self.live, self.wrote = token_in(response), False
-            return
-        verb = random.choice(("read", "read", "write", "logout", "revoke", "old"))
-        if verb == "old" and self.over:
-            if response := await self.ask("/read", random.choice(self.over)):
-                self.check(response.text == "None", f"an ended session served {response.text}")
-        elif verb in ("logout", "revoke"):
-            await self.leave(self.live, verb)
-        elif response := await self.ask("/write" if verb == "write" else "/read", self.live):
-            mine = response.text == self.name
-            self.check(mine, f"{verb} as {response.text}")
-            self.wrote = self.wrote or (mine and verb == "write")
-
-    async def leave(self, token: str, verb: str) -> None:
-        """Sign out, or have everything revoked. Where that is not acknowledged nobody knows what is true."""
-        self.live = None
-        if verb == "revoke":
-            done = await self.shop.revoke(self.name) == book.DONE
-        elif response := await self.ask("/logout", token):
-            # An old primary does not know a session that is newer: there is nobody to sign out.
-            done = response.text == self.name
-            self.check(done, f"logout as {response.text}")
-        else:
-            done = False
-        if done:
-            self.over.append(token)
-
-    async def settle(self) -> None:
-        """Compare everything once more."""
-        for token in self.over:
-            response = await self.shop.ask("/read", token)
-            self.check((response.status_code, response.text) == (200, "None"), f"ended, and {response.text}")
-        if self.live:
-            fields = await self.shop.front.fields(self.live)
-            self.check(await self.shop.front.lives(self.live), "an acknowledged login is gone")
-            self.check(not self.wrote or fields.get("written") is True, "an acknowledged write is gone")
-
-
 def follows(server: RedisServer) -> int:
     """The port of the primary that a replica has."""
     return int(server.cli("INFO", "replication").get("master_port", 0))
 
 
-async def fail_over(shop: Shop, watched: Fleet, fault: str) -> list[Visitor]:
+async def fail_over(shop: Shop, watched: Fleet, fault: str) -> Crowd:
     """Visitors who go on while the primary fails and another takes its place."""
     sentinel, servers = watched
-    visitors = [Visitor(shop, f"u{number}") for number in range(CLIENTS)]
-    stop = asyncio.Event()
+    crowd, old = Crowd(shop), servers[sentinel.primary]
 
-    def answered() -> int:
-        return sum(visitor.requests - visitor.refused for visitor in visitors)
-
-    async def go_on(visitor: Visitor) -> None:
-        while not stop.is_set():
-            await visitor.turn()
-
-    async def come(ready: Callable[[], bool]) -> None:
-        await asyncio.to_thread(until, ready, 60)
-
-    async with asyncio.timeout(120), asyncio.TaskGroup() as group:
-        for visitor in visitors:
-            group.create_task(go_on(visitor))
-        await come(lambda: answered() > ROUND)
-        old = servers[sentinel.primary]
+    def fail() -> None:
         old.kill() if fault == "killed" else old.pause()
-        await come(lambda: sentinel.primary != old.port)
+        until(lambda: sentinel.primary != old.port, 60)
         if fault == "returns":
             # While a replica still follows it, it may confirm what is lost a moment later: docs/redis.md says so.
             others = [server for port, server in servers.items() if port not in (old.port, sentinel.primary)]
-            await come(lambda: all(follows(server) == sentinel.primary for server in others))
+            until(lambda: all(follows(server) == sentinel.primary for server in others), 60)
             old.resume()
-        more = answered() + ROUND
-        await come(lambda: answered() > more)
-        stop.set()
+
+    await crowd.go_on(fail)
     if fault == "returns":
         old.kill()
-        for visitor in visitors:
-            visitor.wrong.clear()
-    for visitor in visitors:
-        await visitor.settle()
-    return visitors
+        crowd.forget()
+    await crowd.settle()
+    return crowd
 
 
 def _url(watched: Fleet) -> str:
@@ -165,20 +73,20 @@ async def test_a_failover_under_load_breaks_no_promise(shop: Opener, watched: Fl
     the old primary returns in the middle it believes that it is one until the Sentinel demotes it, and may answer
     reads with what was true before; it acknowledges nothing, so once it is fenced everything is as it should be."""
     if by_url:
-        visitors = await fail_over(shop(f"{_url(watched)}?wait=1"), watched, fault)
+        crowd = await fail_over(shop(f"{_url(watched)}?wait=1"), watched, fault)
     else:
         address = [(watched[0].host, watched[0].port)]
         finder: Any = redis.asyncio.sentinel.Sentinel(address, socket_timeout=0.5)  # type: ignore[no-untyped-call]
         client = finder.master_for(NAME)
         try:
             one = shop(AsyncRedisStore(client, namespace="shop", wait=1), namespace="shop")
-            visitors = await fail_over(one, watched, fault)
+            crowd = await fail_over(one, watched, fault)
         finally:
             for opened in (client, *finder.sentinels):
                 await opened.aclose()
-    assert [wrong for visitor in visitors for wrong in visitor.wrong] == []
-    assert sum(visitor.refused for visitor in visitors) > 0
-    assert sum(len(visitor.over) for visitor in visitors) > CLIENTS
+    assert crowd.wrong == []
+    assert crowd.refused > 0
+    assert crowd.over > CLIENTS
 
 
 def test_a_synchronous_store_follows_the_sentinel_in_bounded_time(watched: Fleet) -> None:

@@ -110,10 +110,10 @@ def watch_redis(store: RedisStore, points: Points) -> None:
     acquainted(store)
     send = store._send
 
-    def watched(wire: list[tuple[Any, ...]]) -> list[Any]:
-        if wire[0][0] not in {"INFO", "TIME"}:
-            points.reach(f"before {_SHAS.get(wire[0][1], wire[0][0])}")
-        return send(wire)
+    def watched(step: Any) -> Any:
+        if step[0][0] not in {"INFO", "TIME"}:
+            points.reach(f"before {_SHAS.get(step[0][1], step[0][0])}")
+        return send(step)
 
     # Every call as a plan: the short cut for reads does not come by here.
     store._send = watched  # type: ignore[method-assign]

@@ -16,7 +16,8 @@ from coatcheck.stores.redis import RedisStore, open_async
 from coatcheck.stores.redis.steps import Contest, Pause
 from coatcheck.token import new_handle
 from tests.records import DAY, NOW, record
-from tests.redis_tools import NAMES, SPACE, Steps, connected, signed_in, successor
+from tests.redis_tools import NAMES, SPACE, Steps, acquainted, connected, opened, signed_in, successor
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.usefixtures("unhurried")
 
@@ -211,6 +212,20 @@ def test_revoke_all_does_not_miss_a_session_that_is_replaced_again_and_again(sto
     assert len(thief) > 1
     assert not any(isinstance(held(store.load(one.handle), NOW), Record) for one in thief)
     assert walk.result == 51
+
+
+def test_revoke_all_misses_nobody_when_the_server_is_restarted_under_it() -> None:
+    """Another process walks its keys in another order, and its cursor means something else: it begins again."""
+    with RedisServer("--appendonly", "yes", "--appendfsync", "always") as server, opened(server.url) as store:
+        visitors = [record() for _ in range(2000)]
+        assert all(store.create(visitor, NOW) for visitor in visitors)
+        walk = Steps(store, store._sweep.revoke_all(NOW, "revoked", NOW))
+        for _ in range(20):
+            walk.step()
+        server.restart()
+        acquainted(store)
+        assert walk.finish() == 2000
+        assert not any(isinstance(store.load(visitor.handle), Record) for visitor in visitors)
 
 
 def test_the_limit_counts_the_living(store: RedisStore) -> None:

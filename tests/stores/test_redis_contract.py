@@ -11,6 +11,7 @@ import redis
 from coatcheck.stores.redis import RedisStore
 from coatcheck.testing import StoreContract
 from coatcheck.testing.kit import Mode, Steps
+from tests.cluster import Cluster
 
 
 class RoundTrips:
@@ -28,6 +29,12 @@ class RoundTrips:
         return None if isinstance(step, float) else store._drive(one())
 
 
+def contents(client: redis.Redis) -> bytes:
+    """As a replica or a backup would get it: every key and its whole value."""
+    keys: list[bytes] = sorted(client.scan_iter())
+    return b"".join(key + bytes(client.dump(key) or b"") for key in keys)
+
+
 class TestRedis(StoreContract):
     """The contract, over a real redis-server."""
 
@@ -43,8 +50,29 @@ class TestRedis(StoreContract):
     def dump(self, redis_url: str) -> Callable[[], bytes]:
         def read() -> bytes:
             with redis.Redis.from_url(redis_url) as client:
-                keys: list[bytes] = sorted(client.scan_iter())
-                # As a replica or a backup would get it: every key and its whole value.
-                return b"".join(key + bytes(client.dump(key) or b"") for key in keys)
+                return contents(client)
+
+        return read
+
+
+class TestRedisCluster(StoreContract):
+    """The contract, over a real cluster of six nodes."""
+
+    @pytest.fixture
+    def open_store(self, cluster_url: str) -> str:
+        return cluster_url
+
+    @pytest.fixture
+    def steps(self, mode: Mode) -> Steps | None:
+        return RoundTrips() if mode == "sync" else None
+
+    @pytest.fixture
+    def dump(self, redis_cluster: Cluster) -> Callable[[], bytes]:
+        def read() -> bytes:
+            found = b""
+            for node in redis_cluster.primaries():
+                with redis.Redis(host=node.host, port=node.port) as client:
+                    found += contents(client)
+            return found
 
         return read

@@ -148,7 +148,7 @@ def test_a_connection_is_lost_once_not_for_ever(server: RedisServer) -> None:
         store.load(new_handle(None))
         sent = 0
 
-        def broken(wire: Any) -> Any:
+        def broken(step: Any) -> Any:
             nonlocal sent
             sent += 1
             raise redis.ConnectionError("gone")

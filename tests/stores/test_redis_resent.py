@@ -22,9 +22,9 @@ def stutter(store: RedisStore) -> RedisStore:
     acquainted(store)
     send = store._send
 
-    def twice(wire: list[tuple[Any, ...]]) -> list[Any]:
-        send(wire)
-        return send(wire)
+    def twice(step: Any) -> Any:
+        send(step)
+        return send(step)
 
     store._send = twice  # type: ignore[method-assign]
     return store

@@ -18,7 +18,9 @@ from ...codec import Wire
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from .faults import dropped, plain, slow
+from .hosts import Node
 from .lane import Lane
+from .lanes import Lanes
 from .plans import Plans
 from .steps import Pause, Plan
 from .sweep import Sweep
@@ -43,9 +45,9 @@ class AsyncRedisStore:
         self.offset = 0.0
         self._plans, self._sweep = Plans(names), Sweep(names)
         self._client = client
-        self._lanes: dict[asyncio.AbstractEventLoop, Lane] = {}
+        self._lanes: dict[asyncio.AbstractEventLoop, Lane | Lanes] = {}
         if isinstance(client, Target):
-            self._talk = Talk(client.where, client.wait)
+            self._talk = Talk(client.where, client.wait, client.nodes)
         else:
             check_client(client, redis.asyncio.Redis, "AsyncRedisStore")
             self._talk = Talk(place(client.connection_pool), wait)
@@ -59,27 +61,31 @@ class AsyncRedisStore:
         before, self._lanes = self._lanes, {}
         return before
 
-    def _lane(self) -> Lane:
+    def _lane(self) -> Any:
         loop = asyncio.get_running_loop()
         lane = self._lanes.get(loop)
         return lane if lane is not None else self._new_lane(loop)
 
-    def _new_lane(self, loop: asyncio.AbstractEventLoop) -> Lane:
+    def _new_lane(self, loop: asyncio.AbstractEventLoop) -> Lane | Lanes:
         # A copy first: another thread's loop may be added meanwhile.
         for other in [other for other in list(self._lanes) if other.is_closed()]:
             self._lanes.pop(other, None)
-        client: Any = self._client
-        if isinstance(client, Target):
-            client = client.client(
-                redis.asyncio,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-                socket_connect_timeout=CONNECT,
-                # The lane has its own, for the whole trip: a timer for each read costs more than the read.
-                socket_timeout=None,
-            )
-        lane = self._lanes[loop] = Lane(client, owned=isinstance(self._client, Target))
+        lane = self._lanes[loop] = Lanes(self._open) if self._talk.routes else self._open(None)
         return lane
+
+    def _open(self, node: Node | None) -> Lane:
+        if not isinstance(self._client, Target):
+            return Lane(self._client, owned=False)
+        client = self._client.client(
+            redis.asyncio,
+            node,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=CONNECT,
+            # The lane has its own, for the whole trip: a timer for each read costs more than the read.
+            socket_timeout=None,
+        )
+        return Lane(client, owned=True, merging=node is None)
 
     async def _in_turn(self, handle: str, plan: Plan[T]) -> T:
         """Tasks that write to one session take turns: of two that compare and set, one has to begin again."""

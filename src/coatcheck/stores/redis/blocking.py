@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 import redis
@@ -14,13 +16,15 @@ from redis.retry import Retry
 
 from ... import fork
 from ...change import Change
-from ...codec import Wire
+from ...codec import Wire as Field
+from ...errors import ConfigurationError, StoreUnavailable
 from ...health import Check
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
-from ...token import new_handle
 from . import health
+from .cluster import Trips, Wire
 from .faults import dropped, plain, slow
+from .hosts import Node
 from .plans import Plans
 from .sentinel import others
 from .steps import Pause, Plan
@@ -46,14 +50,16 @@ class RedisStore:
         self._plans, self._sweep = Plans(names), Sweep(names)
         self._target = client if isinstance(client, Target) else None
         self._client: Any = None
+        self._nodes: dict[Node, Any] = {}
+        """A client for each node of a cluster that was ever asked."""
         if isinstance(client, Target):
-            self._talk = Talk(client.where, client.wait)
+            self._talk = Talk(client.where, client.wait, client.nodes)
         else:
             check_client(client, redis.Redis, "RedisStore")
             self._talk = Talk(place(client.connection_pool), wait)
             self._client = client
         self.forked()
-        self._raw = reading(self._client)
+        self._raw = {} if self._client is None else reading(self._client)
         fork.watch(self)
 
     def __repr__(self) -> str:
@@ -61,19 +67,24 @@ class RedisStore:
 
     def forked(self) -> object:
         """Begin with connections and locks of this process; the connections before."""
-        before = self._client
+        before = self._client, self._nodes
         self._turns = [threading.Lock() for _ in range(TURNS)]
-        if self._target:
-            self._client = self._target.client(
-                redis,
-                protocol=2,
-                retry=Retry(NoBackoff(), 0),
-                socket_connect_timeout=CONNECT,
-                socket_timeout=REPLY,
-                # One for each thread that is in a call. The driver's own limit would fail the others.
-                max_connections=2**31,
-            )
+        self._nodes = {}
+        if self._target and not self._target.nodes:
+            self._client = self._open(self._target, None)
         return before
+
+    def _open(self, target: Target, node: Node | None) -> Any:
+        return target.client(
+            redis,
+            node,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=CONNECT,
+            socket_timeout=REPLY,
+            # One for each thread that is in a call. The driver's own limit would fail the others.
+            max_connections=2**31,
+        )
 
     def _in_turn(self, handle: str, plan: Plan[T]) -> T:
         """Threads that write to one session take turns: of two that compare and set, one has to begin again."""
@@ -106,13 +117,31 @@ class RedisStore:
             result: T = done.value
             return result
 
-    def _send(self, wire: list[tuple[Any, ...]]) -> list[Any]:
+    def _send(self, step: Wire | Trips) -> Any:
+        if isinstance(step, dict):
+            return {node: self._send_to(node, wire) for node, wire in step.items()}
+        return self._exchange(self._client, step)
+
+    def _send_to(self, node: Node, wire: Wire) -> Any:
+        """The replies, or the fault of the way there."""
+        try:
+            return self._exchange(self._at(node), wire)
+        except (redis.RedisError, OSError) as error:
+            return error
+
+    def _at(self, node: Node) -> Any:
+        client = self._nodes.get(node)
+        if client is None and self._target:
+            client = self._nodes.setdefault(node, self._open(self._target, node))
+        return client
+
+    def _exchange(self, client: Any, wire: Wire) -> list[Any]:
         if len(wire) == 1:
             try:
-                return [self._client.execute_command(*wire[0], **self._raw)]
+                return [client.execute_command(*wire[0], **self._raw)]
             except redis.ResponseError as error:
                 return [error]
-        pipeline = self._client.pipeline(transaction=False)
+        pipeline = client.pipeline(transaction=False)
         for command in wire:
             pipeline.execute_command(*command, **self._raw)
         replies: list[Any] = pipeline.execute(raise_on_error=False)
@@ -158,7 +187,7 @@ class RedisStore:
     def revoke_user(self, user_id: str, keep: str | None, reason: str, now: float, until: float) -> list[str]:
         return self._drive(self._plans.revoke_user(user_id, keep, reason, now, until))
 
-    def update_user(self, user_id: str, fields: dict[str, Wire], now: float, until: float) -> int:
+    def update_user(self, user_id: str, fields: dict[str, Field], now: float, until: float) -> int:
         return self._drive(self._plans.update_user(user_id, fields, now, until))
 
     def revoke_all(self, before: float, reason: str, now: float) -> int:
@@ -178,11 +207,24 @@ class RedisStore:
         return self._drive(self._sweep.stats(now))
 
     def checks(self) -> Iterator[Check]:
-        """Whether the server keeps what sessions need."""
-        slot = self._plans.names.session(new_handle(None)).partition(":s:")[0]
-        return health.checks(self._send, self._talk.where, self._talk._wait, slot)
+        """Whether the server, or every primary of the cluster, keeps what sessions need."""
+        names, talk = self._plans.names, self._talk
+        if talk.routes is None:
+            yield from health.checks(self._send, talk.where, talk.wait, names.bucket(0))
+            return
+        try:
+            self.meet()
+        except (StoreUnavailable, ConfigurationError) as error:
+            if not talk.routes.primaries():
+                yield Check("fail", "reachable", str(error))
+                return
+        yield health.coverage(talk.routes)
+        for node in talk.routes.primaries():
+            own = next(bucket for bucket in map(names.bucket, count()) if talk.routes.owner(bucket) == node)
+            yield from health.checks(partial(self._exchange, self._at(node)), node.netloc, talk.wait, own)
 
     def close(self) -> None:
         if self._target:
-            for one in (self._client, *others(self._client)):
+            single = [] if self._client is None else [self._client, *others(self._client)]
+            for one in (*single, *self._nodes.values()):
                 one.close()

@@ -22,9 +22,12 @@ _WORDS = {
     "NOREPLICAS": "takes no writes since too few replicas follow it (min-replicas-to-write)",
     "MASTERDOWN": "is a replica that has lost its primary. Point the store's URL at the primary",
     "CLUSTERDOWN": "is a cluster, and a part of it is down",
+    "MOVED": "is one node of a cluster. Write redis+cluster:// in the store's URL",
+    "TRYAGAIN": "is a cluster that moves these keys. Try again in a moment",
     "WRONGTYPE": "holds something else under our keys. Give each application a namespace or a database of its own",
     "NOPERM": "does not let this user do what sessions need: ~<namespace>:* and "
-    + " ".join(f"+{name.lower()}" for name in NEEDS),
+    + " ".join(f"+{name.lower()}" for name in NEEDS)
+    + ", in a cluster also +cluster|slots +cluster|nodes +asking",
 }
 _CODES = {
     driver.OutOfMemoryError: "OOM",

@@ -13,6 +13,7 @@ from redis import exceptions as driver
 
 from ...errors import StoreUnavailable
 from ...health import Check
+from .cluster import Routes
 from .faults import plain
 from .steps import pairs
 from .talk import OLDEST
@@ -59,6 +60,15 @@ def checks(send: Callable[[list[tuple[Any, ...]]], list[Any]], where: str, wait:
         yield Check("fail", "reachable", str(plain(error, where)))
     except StoreUnavailable as error:
         yield Check("fail", "reachable", str(error))
+
+
+def coverage(routes: Routes) -> Check:
+    """Whether every session of a cluster has a node."""
+    primaries = len(routes.primaries())
+    if routes.unserved:
+        text = f"{routes.unserved} of its slots have no primary: requests of their sessions are answered 503"
+        return Check("fail", "cluster", f"{text}. See CLUSTER NODES")
+    return Check("ok", "cluster", f"{primaries} primaries, every slot is served")
 
 
 def _all(ask: Ask, where: str, wait: int, slot: str) -> Iterator[Check]:

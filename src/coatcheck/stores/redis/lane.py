@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from redis import exceptions as driver
 
+from .cluster import Wire
 from .sentinel import others
-from .talk import REPLY, TURNS, Wire
+from .talk import REPLY, TURNS
 from .url import reading
 
 BATCH = 128
@@ -35,8 +36,10 @@ class Waiter(NamedTuple):
 class Lane:
     """A client that belongs to one event loop, and those who wait for its replies."""
 
-    def __init__(self, client: Any, owned: bool) -> None:
+    def __init__(self, client: Any, owned: bool, merging: bool = True) -> None:
+        """`owned`: the client is closed with the lane. `merging`: reads share one command, whatever their keys."""
         self.client = client
+        self._merging = merging
         self._keeper = self._keep() if owned else None
         self._kept = False
         self._raw = reading(client)
@@ -152,7 +155,7 @@ class Lane:
             return [[*(next(answers) for _ in wire), done[-1]] for wire in wires]
         commands = [command for waiter in batch for command in waiter.wire]
         keys = [command[1] for command in commands if command[0] == "GET"]
-        if len(keys) < 2:
+        if len(keys) < 2 or not self._merging:
             replies = iter(await self._send(commands))
         else:
             found, *others = await self._send(

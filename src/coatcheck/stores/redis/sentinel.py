@@ -7,13 +7,16 @@ from urllib.parse import SplitResult
 
 from redis.connection import parse_url
 
+from . import hosts
+from .hosts import Node
+
 PORT = 26_379
 
 
 class Sentinels(NamedTuple):
     """Who knows where the primary is."""
 
-    hosts: tuple[tuple[str, int], ...]
+    hosts: tuple[Node, ...]
     service: str
     """What they call it."""
     login: dict[str, str]
@@ -23,22 +26,15 @@ class Sentinels(NamedTuple):
 def read(parts: SplitResult, options: dict[str, str]) -> tuple[Sentinels, SplitResult]:
     """The Sentinels of a URL, and the URL of a Redis with the same login, database and options. Takes its own out of
     the options. Raises `ValueError`."""
-    login, _, hosts = parts.netloc.rpartition("@")
+    login, _, servers = parts.netloc.rpartition("@")
     service, _, database = parts.path.removeprefix("/").partition("/")
-    if not service or not hosts:
+    if not service:
         raise ValueError
     own = [name for name in ("username", "password") if f"sentinel_{name}" in options]
     known = {name: options.pop(f"sentinel_{name}") for name in own}
-    sentinels = Sentinels(tuple(map(_host, hosts.split(","))), service, known)
+    sentinels = Sentinels(hosts.read(servers, PORT), service, known)
     scheme = parts.scheme.removesuffix("+sentinel")
     return sentinels, parts._replace(scheme=scheme, netloc=f"{login}@h" if login else "h", path=f"/{database}")
-
-
-def _host(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":") if ":" in text.rpartition("]")[2] else (text, "", "")
-    if not host.strip("[]"):
-        raise ValueError
-    return host.strip("[]"), int(port or PORT)
 
 
 def client(driver: Any, url: str, sentinels: Sentinels, settings: dict[str, Any]) -> Any:

@@ -22,7 +22,7 @@ ABREAST = 50
 
 T = TypeVar("T")
 Command: TypeAlias = "Call | tuple[Any, ...]"
-Step: TypeAlias = "list[Command] | Pause | None"
+Step: TypeAlias = "list[Command] | Pause | Layout | None"
 Plan = Generator[Step, Any, T]
 
 
@@ -30,6 +30,11 @@ class Pause(NamedTuple):
     """A step that lets others go first."""
 
     seconds: float
+
+
+class Layout:
+    """A step that asks for what changes when keys move, or a server is restarted or replaced: anything that can be
+    compared, or None while keys are being moved."""
 
 
 class Contest:

@@ -10,11 +10,15 @@ from ...gate import WRONG
 from ...record import Ended, Record, held
 from ...store import Stats
 from .scripts import CLOSE, Call
-from .steps import Plan, end_all
+from .steps import Layout, Pause, Plan, end_all
 from .values import Names, load, load_mark
 
 BATCH = 200
 """Keys that the server looks at for one command, about."""
+
+_WALKS = 6
+"""How often all keys are gone through, at most, when another server has them meanwhile: its SCAN counts otherwise, and
+a key that moves may be met nowhere."""
 
 _LONGEST_CHAIN = 10
 """Names that a session may take while one sweep meets it."""
@@ -49,10 +53,22 @@ class Sweep:
                     break
             return count
 
-        # By user first. A session that is replaced meanwhile gets a new key, which SCAN may miss; its user's key
-        # stays. Then what has no user.
-        count = yield from self._walk("u", members)
-        return count + (yield from self._walk("s", sessions))
+        count = 0
+        for walk in range(_WALKS):
+            if walk:
+                yield Pause(0.1 * 2**walk)
+                yield None
+            layout = yield Layout()
+            # By user first. A session that is replaced meanwhile gets a new key, which SCAN may miss; its user's key
+            # stays. Then what has no user.
+            count += yield from self._walk("u", members)
+            count += yield from self._walk("s", sessions)
+            if layout is not None and layout == (yield Layout()):
+                return count
+        raise StoreUnavailable(
+            f"{count} sessions were ended, and some may be left: Redis was restarted, or the cluster moved keys, while "
+            "they were gone through. Ask again when it is done"
+        )
 
     def stats(self, now: float) -> Plan[Stats]:
         users: set[str] = set()

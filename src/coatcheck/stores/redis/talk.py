@@ -1,7 +1,8 @@
 """What stands between a plan and a connection, without I/O: time, faults, retries, and the server's fitness.
 
 `Talk.carry` turns a plan into a talk, a generator that yields round trips as raw commands, and pauses. The
-drivers send them, and send back the replies (an error reply among them as its exception), or throw the fault.
+drivers send them, and send back the replies (an error reply among them as its exception), or throw the fault. In a
+cluster it yields the round trips to several nodes as one, and is sent the replies, or the fault, of each.
 """
 
 from __future__ import annotations
@@ -10,19 +11,20 @@ import logging
 import re
 import time
 from collections.abc import Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from redis import exceptions as driver
 
 from ...clock import SLOW_LOOK, corrected
 from ...errors import ConfigurationError, StoreUnavailable
+from .cluster import Routes, Trips, Wire
 from .faults import dropped, plain, slow
+from .hosts import Node
 from .scripts import Call
-from .steps import Command, Pause, Plan
+from .steps import Command, Layout, Pause, Plan
 
 T = TypeVar("T")
-Wire: TypeAlias = list[tuple[Any, ...]]
-Spoken = Generator[Wire | Pause, list[Any], T]
+Spoken = Generator[Wire | Trips | Pause, Any, T]
 
 logger = logging.getLogger("coatcheck")
 
@@ -46,17 +48,18 @@ _CLOCK_SOON = 1.0
 class Talk:
     """What one store knows of its server."""
 
-    def __init__(self, where: str, wait: int) -> None:
+    def __init__(self, where: str, wait: int, nodes: tuple[Node, ...] = ()) -> None:
         self.where = where
+        self.routes = Routes(nodes, where, REPLY) if nodes else None
         self.offset = 0.0
-        self._wait = wait
+        self.wait = wait
         self._fit = False
         self._warned = False
         self._clock_due = 0.0
 
     def settled(self, now: float) -> bool:
-        """Whether there is nothing to do but to ask, at this instant (monotonic)."""
-        return self._fit and now < self._clock_due
+        """Whether there is nothing to do but to ask the one server, at this instant (monotonic)."""
+        return self._fit and now < self._clock_due and self.routes is None
 
     def carry(self, plan: Plan[T], started: float | None = None) -> Spoken[T]:
         """Carry out a plan of a call that began at `started` (monotonic; None: now).
@@ -68,7 +71,7 @@ class Talk:
         if not self._fit:
             yield from self._check(started)
         replies: Any = None
-        confirmed = self._wait
+        confirmed = self.wait
         while True:
             try:
                 step = plan.send(replies)
@@ -76,9 +79,9 @@ class Talk:
                 if time.monotonic() >= self._clock_due:
                     yield from self._look_again()
                 # Only now: whoever is to be signed out is, on the primary, though nobody may rely on it yet.
-                if confirmed < self._wait:
+                if confirmed < self.wait:
                     raise StoreUnavailable(
-                        f"Redis at {self.where} has done it, but of {self._wait} replicas {confirmed} confirmed it "
+                        f"Redis at {self.where} has done it, but of {self.wait} replicas {confirmed} confirmed it "
                         f"within {REPLICAS} ms. Are they connected?"
                     ) from None
                 result: T = done.value
@@ -88,10 +91,12 @@ class Talk:
                 started = time.monotonic()
             elif isinstance(step, Pause):
                 yield step
+            elif isinstance(step, Layout):
+                replies = yield from self._layout(started)
             else:
                 writes = any(isinstance(command, Call) for command in step)
                 # Once is enough: the answer is no, and the time is short.
-                waits = self._wait if writes and confirmed >= self._wait else 0
+                waits = self.wait if writes and confirmed >= self.wait else 0
                 replies = yield from self._ask(step, waits, started)
                 if waits and (confirmed := replies.pop()) < waits:
                     # The replicas have had their time; the rest has its own.
@@ -115,12 +120,28 @@ class Talk:
             if spent > REPLY:
                 raise slow(self.where)
             try:
-                return (yield wire)
+                return (yield from self._trip(wire, started))
             except (driver.RedisError, OSError) as error:
                 # Once, and soon. Every script knows its own work when it comes a second time.
                 if again or not dropped(error) or time.monotonic() - started > AGAIN:
                     raise plain(error, self.where) from None
                 again = True
+
+    def _trip(self, wire: Wire, started: float) -> Spoken[list[Any]]:
+        if self.routes is None:
+            replies: list[Any] = yield wire
+            return replies
+        return (yield from self.routes.carry(wire, started))
+
+    def _layout(self, started: float) -> Spoken[Any]:
+        try:
+            if self.routes is not None:
+                return (yield from self.routes.layout(started))
+            (facts,) = yield [("INFO", "server")]
+            # Where INFO is not allowed a restart cannot be seen.
+            return facts["run_id"] if isinstance(facts, dict) else ""
+        except (driver.RedisError, OSError) as error:
+            raise plain(error, self.where) from None
 
     # -- the server's fitness ----------------------------------------------------------------------------
 
@@ -159,7 +180,7 @@ class Talk:
         self._clock_due = time.monotonic() + _CLOCK_EVERY
         before = time.time()
         try:
-            reply, facts = yield [("TIME",), ("INFO", "memory")]
+            reply, facts = yield from self._trip([("TIME",), ("INFO", "memory")], time.monotonic())
         except (driver.RedisError, OSError):
             return
         after = time.time()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import redis
 from redis.client import NEVER_DECODE
 
 from ...errors import ConfigurationError
-from . import sentinel
+from . import hosts, sentinel
+from .hosts import Node
 from .sentinel import Sentinels
+
+PORT = 6379
 
 _SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 
@@ -27,12 +30,18 @@ class Target(NamedTuple):
     """Host, port and database, for messages."""
     sentinels: Sentinels | None = None
     """Who knows where the primary is; None: the URL does."""
+    nodes: tuple[Node, ...] = ()
+    """Some of a cluster's; none: it is no cluster."""
 
-    def client(self, driver: Any, **settings: Any) -> Any:
-        """A client, by `redis` or `redis.asyncio`."""
-        if self.sentinels is None:
-            return driver.Redis.from_url(self.url, **settings)
-        return sentinel.client(driver, self.url, self.sentinels, settings)
+    def client(self, driver: Any, node: Node | None, **settings: Any) -> Any:
+        """A client, by `redis` or `redis.asyncio`; in a cluster of that node."""
+        if self.sentinels is not None:
+            return sentinel.client(driver, self.url, self.sentinels, settings)
+        url = self.url
+        if node is not None:
+            parts = urlsplit(url)
+            url = parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{node.netloc}").geturl()
+        return driver.Redis.from_url(url, **settings)
 
 
 def parse(url: str) -> Target:
@@ -42,9 +51,9 @@ def parse(url: str) -> Target:
     except (ValueError, TypeError, redis.RedisError):
         raise ConfigurationError(
             "the store's URL is not understood. Write redis://user:password@host:6379/0 (rediss:// for TLS, "
-            "unix:///path/to/socket, redis+sentinel://host1,host2/service), with special characters of the password "
-            "percent-encoded; after a question mark may follow wait=N (replicas that confirm a write) and settings of "
-            "redis-py's connections"
+            "unix:///path/to/socket, redis+sentinel://host1,host2/service, redis+cluster://host1,host2), with special "
+            "characters of the password percent-encoded; after a question mark may follow wait=N (replicas that "
+            "confirm a write) and settings of redis-py's connections"
         ) from None
 
 
@@ -52,9 +61,13 @@ def _read(url: str) -> Target:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     wait = int(options.pop("wait", "0"))
-    sentinels = None
+    sentinels: Sentinels | None = None
+    nodes: tuple[Node, ...] = ()
     if parts.scheme.endswith("+sentinel"):
         sentinels, parts = sentinel.read(parts, options)
+        url = parts.geturl()
+    elif parts.scheme.endswith("+cluster"):
+        nodes, parts = _cluster(parts)
         url = parts.geturl()
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
     # redis-py takes database 0 for a name that is no number, and localhost where a "#" in the password cuts off
@@ -65,8 +78,21 @@ def _read(url: str) -> Target:
     plain = f"{scheme}:{address}?{urlencode(options)}"
     pool = redis.ConnectionPool.from_url(plain)
     pool.connection_class(**pool.connection_kwargs)
-    where = place(pool) if sentinels is None else _elsewhere(sentinels.service)
-    return Target(plain, wait, where, sentinels)
+    where = place(pool)
+    if sentinels:
+        where = _elsewhere(sentinels.service)
+    elif nodes:
+        where = f"the cluster of {', '.join(node.netloc for node in nodes)}"
+    return Target(plain, wait, where, sentinels, nodes)
+
+
+def _cluster(parts: SplitResult) -> tuple[tuple[Node, ...], SplitResult]:
+    """The nodes of a URL, and the URL of one with the same login and options."""
+    login, _, servers = parts.netloc.rpartition("@")
+    if parts.path.strip("/") not in ("", "0"):
+        raise ValueError  # a cluster has but one database
+    scheme = parts.scheme.removesuffix("+cluster")
+    return hosts.read(servers, PORT), parts._replace(scheme=scheme, netloc=f"{login}@h", path="/0")
 
 
 def place(pool: Any) -> str:
@@ -88,7 +114,7 @@ def check_client(client: Any, kind: type[Any], name: str) -> None:
     if not isinstance(client, kind):
         raise ConfigurationError(
             f"{name} takes a {kind.__module__.removesuffix('.client')}.{kind.__name__}, not a "
-            f"{type(client).__module__}.{type(client).__name__}. Clusters are not supported yet"
+            f"{type(client).__module__}.{type(client).__name__}. For a cluster write redis+cluster://host1,host2"
         )
     if getattr(client.connection_pool, "cache", None) is not None:
         # Such a cache goes on serving a session for a while after it has ended.

@@ -49,6 +49,10 @@ class Names:
             raise ConfigurationError(f"namespace={namespace!r}: use 1 to 40 letters, digits, '_', '.' or '-'")
         self._start = f"{namespace}:{{"
 
+    def bucket(self, number: int) -> str:
+        """What the keys of one bucket begin with."""
+        return f"{self._start}{number:04x}}}"
+
     def session(self, handle: str) -> str:
         return f"{self._start}{bucket_of(handle)}}}:s:{handle}"
 
