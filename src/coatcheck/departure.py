@@ -6,7 +6,8 @@ Every driver commits here. Sync and async differ in who waits.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 from .engine import KEEP, Commit
 from .errors import CoatcheckError, SessionEnded
@@ -14,6 +15,8 @@ from .events import logger
 from .exchange import Exchange
 from .manager import AsyncSessionManager, SessionManager
 from .session import Session
+
+T = TypeVar("T")
 
 
 def commit(visit: Exchange[SessionManager], session: Session, *, failed: bool) -> Commit:
@@ -36,9 +39,26 @@ async def acommit(visit: Exchange[AsyncSessionManager], session: Session, *, fai
         return KEEP
     _check(visit, failed)
     try:
-        return await manager.carry_out(manager.engine.commit(session, failed))
+        return await to_its_end(manager.carry_out(manager.engine.commit(session, failed)))
     except SessionEnded:
         return KEEP
+
+
+async def to_its_end(commit: Coroutine[Any, Any, T]) -> T:
+    """Its result. It is a task of its own: a client that hangs up, and so cancels the request, must not cancel its
+    logout."""
+    task = asyncio.ensure_future(commit)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.add_done_callback(_alone)
+        raise
+
+
+def _alone(task: asyncio.Task[Any]) -> None:
+    """Say what nobody waits for any more."""
+    if not task.cancelled() and isinstance(error := task.exception(), CoatcheckError):
+        _lost(error)
 
 
 def _check(visit: Exchange[Any], failed: bool) -> None:
@@ -56,14 +76,9 @@ def settle(manager: SessionManager, session: Session, *, failed: bool) -> Commit
 
 
 async def asettle(manager: AsyncSessionManager, session: Session, *, failed: bool) -> Commit:
-    """As `settle`, in a task of its own: a client that hangs up, and so cancels the request, must not cancel its
-    logout."""
-    return await asyncio.shield(_asettle(manager, session, failed))
-
-
-async def _asettle(manager: AsyncSessionManager, session: Session, failed: bool) -> Commit:
+    """As `settle`."""
     try:
-        return await manager.commit(session, failed=failed)
+        return await to_its_end(manager.commit(session, failed=failed))
     except CoatcheckError as error:
         return _lost(error)
 
@@ -71,7 +86,9 @@ async def _asettle(manager: AsyncSessionManager, session: Session, failed: bool)
 def _lost(error: CoatcheckError) -> Commit:
     # What has ended stays ended, and was reported as an event.
     if not isinstance(error, SessionEnded):
-        logger.error("what this request changed after its response had started is lost: %s", error)
+        logger.error(
+            "what this request changed after its response had started, or its client had gone, is lost: %s", error
+        )
     return KEEP
 
 

@@ -66,6 +66,8 @@ class _Manager(Generic[S]):
             raise ConfigurationError("near_cache=True: this version has no near cache; leave it out")
         if policy is not None and not isinstance(policy, Policy):
             raise ConfigurationError(f"policy: a Policy(...), not a {type(policy).__name__}")
+        if cookie is not None and not isinstance(cookie, CookieSettings):
+            raise ConfigurationError(f"cookie: CookieSettings(...), not a {type(cookie).__name__}")
         if not callable(clock):
             raise ConfigurationError("clock: a callable that returns seconds since the epoch")
         self.namespace = check_namespace(namespace)

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import atexit
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import django
+from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.test.utils import setup_test_environment, teardown_test_environment
 from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 
@@ -181,3 +185,14 @@ def migrate() -> None:
     """Make the tables."""
     call_command("migrate", verbosity=0)
     connections.close_all()
+
+
+@contextmanager
+def tested() -> Iterator[None]:
+    """With its tables, in the environment that Django's test runner makes."""
+    migrate()
+    setup_test_environment()
+    yield
+    teardown_test_environment()
+    connections.close_all()
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()

@@ -10,10 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import SyncToAsync
 from django.contrib.auth import SESSION_KEY, alogin, get_user_model, login
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
-from django.db import connections
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -23,10 +21,8 @@ from tests.apps import django_site as site
 
 @pytest.fixture(scope="module", autouse=True)
 def _tables() -> Iterator[None]:
-    site.migrate()
-    yield
-    connections.close_all()
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    with site.tested():
+        yield
 
 
 def test_the_key_after_a_login_is_that_logins() -> None:

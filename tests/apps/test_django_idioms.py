@@ -16,7 +16,6 @@ from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, get_user_model
 from django.contrib.auth.signals import user_logged_in
 from django.core.checks import run_checks
-from django.db import connections
 from django.http import HttpResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 
@@ -34,10 +33,8 @@ DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
 
 @pytest.fixture(scope="module", autouse=True)
 def _tables() -> Iterator[None]:
-    site.migrate()
-    yield
-    connections.close_all()
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    with site.tested():
+        yield
 
 
 @pytest.fixture

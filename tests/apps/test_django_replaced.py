@@ -10,9 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from asgiref.sync import SyncToAsync
 from django.contrib.auth import alogin, get_user_model, login
-from django.db import connections
 from django.http import HttpResponse
 from django.test import RequestFactory
 
@@ -25,10 +23,8 @@ COOKIE = "__Host-django-site"
 
 @pytest.fixture(scope="module", autouse=True)
 def _tables() -> Iterator[None]:
-    site.migrate()
-    yield
-    connections.close_all()
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    with site.tested():
+        yield
 
 
 @pytest.fixture

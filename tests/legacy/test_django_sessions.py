@@ -16,13 +16,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from asgiref.sync import SyncToAsync
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import signing
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connections
 from django.test import Client, override_settings
 
 from coatcheck.errors import ConfigurationError
@@ -54,10 +52,8 @@ class Pickles:
 
 @pytest.fixture(scope="module", autouse=True)
 def _tables() -> Iterator[None]:
-    site.migrate()
-    yield
-    connections.close_all()
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    with site.tested():
+        yield
 
 
 @pytest.fixture(autouse=True)

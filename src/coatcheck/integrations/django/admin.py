@@ -17,6 +17,9 @@ from . import managers
 from .middleware import session_from
 from .models import Entry
 
+SHOWN = 100
+"""Sessions on a page."""
+
 
 @admin.register(Entry)
 class SessionAdmin(admin.ModelAdmin):  # type: ignore[misc]  # untyped base
@@ -46,10 +49,12 @@ class SessionAdmin(admin.ModelAdmin):  # type: ignore[misc]  # untyped base
                 ended = manager.revoke_user(user, mine if mine.user_id == user else None, why) if user else 0
             messages.info(request, f"Sessions ended: {ended}.")
             return HttpResponseRedirect(request.get_full_path())
+        found = manager.sessions(user, SHOWN + 1, request.GET.get("after") or None, mine) if user else []
         context = self.admin_site.each_context(request) | {
             "title": "Sessions of a user",
             "user_id": user,
-            "sessions": manager.sessions(user, current=mine) if user else [],
+            "sessions": found[:SHOWN],
+            "after": found[SHOWN - 1].handle if len(found) > SHOWN else None,
             "may_end": self.has_delete_permission(request),
             "opts": self.opts,
         }

@@ -28,6 +28,8 @@ class CoatcheckConfig(AppConfig):  # type: ignore[misc]  # untyped base
 
         register(check_settings, "coatcheck")
         user_logged_in.connect(_renew, dispatch_uid="coatcheck")
+        # Before all others: one that keeps the session's key has to get the new one.
+        user_logged_in.receivers.insert(0, user_logged_in.receivers.pop())
 
 
 def _renew(*, request: Any = None, **_: Any) -> None:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.utils.timezone import is_naive, make_aware
 
 from ...clock import as_datetime
 from ...engine import Commit
+from ...errors import CoatcheckError
 from .held import Held
 
 EXPIRY = "_session_expiry"
@@ -56,11 +58,12 @@ class Expiring(Held):
         expiry = core.get(EXPIRY)
         self._live(expiry)
         if self._bound and not core.is_new and self._ends_with_browser(expiry) != before:
-            core.rotate()  # the browser has to be given another kind of cookie
+            with suppress(CoatcheckError):  # the response has started: this browser keeps the cookie that it has
+                core.rotate()  # it has to be given another kind of cookie
 
     def _live(self, expiry: float | str | None) -> None:
         core, policy = self._get_session(), self._sync().policy
-        now, absolute = as_datetime(self._sync().engine.now()), policy.absolute_timeout
+        now, absolute = as_datetime((self._manager or self._sync()).engine.now()), policy.absolute_timeout
         idle = timedelta(seconds=policy.idle_seconds or absolute.total_seconds())
         if not expiry:
             created = core.info.created_at if core.info else now

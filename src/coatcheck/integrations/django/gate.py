@@ -49,6 +49,8 @@ def ticket_required(purpose: str = "download", **settings: Unpack[GateOptions]) 
                     return _out(passage, to_response(reply))
                 request.coatcheck_ticket = passage.ticket
                 response = await view(request, *args, **kwargs)
+                if _unrendered(response):
+                    return _rendered_first(passage, response)
                 reply = await manager.carry_out(passage.takes(response.status_code))
                 return _out(passage, response, reply)
 
@@ -61,12 +63,29 @@ def ticket_required(purpose: str = "download", **settings: Unpack[GateOptions]) 
                 return _out(passage, to_response(reply))
             request.coatcheck_ticket = passage.ticket
             response = view(request, *args, **kwargs)
+            if _unrendered(response):
+                return _rendered_first(passage, response)
             reply = manager.carry_out(passage.takes(response.status_code))
             return _out(passage, response, reply)
 
         return behind_sync
 
     return around
+
+
+def _unrendered(response: Any) -> bool:
+    return not getattr(response, "is_rendered", True)
+
+
+def _rendered_first(passage: Passage, response: Any) -> Any:
+    """A `TemplateResponse`, whose template may still fail: then the ticket stays whole. Django renders on a thread."""
+
+    def take(rendered: Any) -> Any:
+        reply = managers.sync_manager().carry_out(passage.takes(rendered.status_code))
+        return _out(passage, rendered, reply)
+
+    response.add_post_render_callback(take)
+    return response
 
 
 def _passage(request: Any, settings: GateSettings) -> Passage:

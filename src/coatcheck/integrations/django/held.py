@@ -13,6 +13,7 @@ from django.utils.asyncio import async_unsafe
 from ...engine import KEEP
 from ...manager import AsyncSessionManager, SessionManager
 from ...session import Session
+from ...token import looks_like_handle
 from . import managers
 
 
@@ -77,19 +78,29 @@ class Held(SessionBase):  # type: ignore[misc]  # untyped base
         return self._open(manager, await manager.load(token), token)
 
     def load(self) -> dict[str, Any]:
-        """The fields as they are in the store now; empty for a key that is no credential."""
-        self._load()
-        return dict(self._get_session())
+        """The fields as they are in the store now; empty for a key that is no credential. What was written here and is
+        not saved yet stays as it is."""
+        return dict(managers.alone_manager().load(self._stored))
 
     async def aload(self) -> dict[str, Any]:
         """As `load`."""
-        await self._aload()
-        return dict(await self._aget_session())
+        return dict(await managers.async_alone_manager().load(self._stored))
+
+    @property
+    def _stored(self) -> str | None:
+        return self._shown if self._core is None else self._token[1]
 
     @property
     def _shown(self) -> str | None:
         token: str | None = getattr(self._given, "token", self._given)
         return token
+
+    @property
+    def _named(self) -> str | None:
+        """The handle that it was made from, if that was no credential, and as long as nothing else is stored."""
+        key = self._given
+        bare = key and looks_like_handle(key) and getattr(key, "token", None) is None
+        return key if bare and (self._core is None or self._core.is_new) else None
 
     def _open(self, manager: SessionManager | AsyncSessionManager, core: Session, token: str | None) -> Session:
         self._manager, self._core = manager, core

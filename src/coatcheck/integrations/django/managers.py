@@ -92,26 +92,34 @@ setting_changed.connect(_forget, dispatch_uid="coatcheck")
 
 def _settings(rotates: bool = True) -> dict[str, Any]:
     own = {name: value for name, value in given().items() if name in OF_MANAGER and name != "store"}
-    own["secret"] = own.get("secret") or framework_secret(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    own["policy"] = policy = own.get("policy") or _policy()
-    own["cookie"] = own.get("cookie") or _cookie()
+    if own.get("secret") is None:
+        own["secret"] = framework_secret(settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    if own.get("policy") is None:
+        own["policy"] = _policy()
+    if own.get("cookie") is None:
+        own["cookie"] = _cookie()
     if not rotates:
-        own["policy"] = replace(policy, rotation_interval=None)
+        own["policy"] = replace(own["policy"], rotation_interval=None)
     return own | {"user_field": USER_FIELD}
 
 
 def _async_store() -> Any:
     found = given()
-    store = found.get("async_store", found.get("store"))
+    key = "async_store" if "async_store" in found else "store"
+    store = found.get(key)
     if store is None or isinstance(store, str) or iscoroutinefunction(getattr(store, "load", None)):
         return store
     raise ConfigurationError(
-        'COATCHECK["store"] is an object for synchronous code: give its URL, or COATCHECK["async_store"] as well'
+        f'COATCHECK["{key}"] is an object for synchronous code: COATCHECK["async_store"] is a URL, or a store for '
+        "asynchronous code"
     )
 
 
 def _policy() -> Policy:
-    idle = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    age = settings.SESSION_COOKIE_AGE
+    if not isinstance(age, (int, float)):
+        raise ConfigurationError(f"SESSION_COOKIE_AGE is a number of seconds, not {age!r}")
+    idle = timedelta(seconds=age)
     every = timedelta(seconds=1)  # each request, as far as a lifetime in seconds shows it
     return Policy(
         idle_timeout=idle,
@@ -126,12 +134,17 @@ def _cookie() -> CookieSettings:
     if not secure and not settings.is_overridden("SESSION_COOKIE_SECURE"):
         secure = None  # Django's default, and nobody's decision
     name = settings.SESSION_COOKIE_NAME
-    same_site: Any = str(settings.SESSION_COOKIE_SAMESITE or "lax").lower()
+    same_site: Any = settings.SESSION_COOKIE_SAMESITE
+    if not same_site:
+        raise ConfigurationError(
+            f"SESSION_COOKIE_SAMESITE = {same_site!r} leaves the attribute out, and browsers differ about what that "
+            'means. For SAML and frames of other sites say "None", else "Lax"'
+        )
     return CookieSettings(
         name=None if name == "sessionid" else name,
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
         secure=secure,
         http_only=bool(settings.SESSION_COOKIE_HTTPONLY),
-        same_site=same_site,
+        same_site=str(same_site).lower(),  # type: ignore[arg-type]  # it is checked there
     )

@@ -12,13 +12,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoMiddleware
+from django.utils.module_loading import import_string
 
 from ...arrival import aarrive, arrive
-from ...departure import acommit, asettle, commit, settle
-from ...errors import ConfigurationError, ReauthenticationRequired, StoreUnavailable
-from ...exchange import Front
+from ...departure import acommit, asettle, commit, settle, to_its_end
+from ...errors import ConfigurationError
+from ...exchange import ANSWERED, Front
 from ...manager import AsyncSessionManager, SessionManager
 from ...replies import refusal
 from ...session import Session
@@ -64,6 +66,16 @@ def front(manager: Any) -> Front[Any]:
     return Front(manager, **own)
 
 
+def places(kind: type, but: tuple[type, ...] = ()) -> list[int]:
+    """Where in MIDDLEWARE a class, or one that is made from it, stands."""
+    classes = [import_string(path) for path in settings.MIDDLEWARE]
+    return [
+        place
+        for place, one in enumerate(classes)
+        if isinstance(one, type) and issubclass(one, kind) and not issubclass(one, but)
+    ]
+
+
 class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
     """Gives each request its session, and answers for it where the view cannot: 401, 403 and 503."""
 
@@ -72,8 +84,10 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
             raise ConfigurationError(f'SESSION_ENGINE is {settings.SESSION_ENGINE!r}: set it to "{ENGINE}"')
         if DJANGOS in settings.MIDDLEWARE:
             raise ConfigurationError(f'"{DJANGOS}" stands beside ours in MIDDLEWARE and would win: take it out')
-        if settings.MIDDLEWARE.count(f"{ENGINE}.SessionMiddleware") > 1:
+        if len(places(SessionMiddleware)) > 1:
             raise ConfigurationError(f'"{ENGINE}.SessionMiddleware" stands in MIDDLEWARE twice: take one out')
+        if not apps.is_installed(ENGINE):
+            raise ConfigurationError(f'put "{ENGINE}" in INSTALLED_APPS: without it a login keeps the session it had')
         super().__init__(get_response)
         self.manager: Any = managers.async_manager() if self.async_mode else managers.sync_manager()
         self.front = front(self.manager)
@@ -110,7 +124,7 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         try:
             if (before := visit.replaced(request)) is not None:
                 await visit.store.acore()
-                ended = await self.manager.commit(before.prepare(), failed=True)
+                ended = await to_its_end(self.manager.commit(before.prepare(), failed=True))
                 visit.store.follow(before, ended, visit.fails(response))
             result = await acommit(visit, visit.store.prepare(), failed=visit.fails(response))
         except Exception as error:  # noqa: BLE001 (answered, or raised again, by `instead`)
@@ -134,7 +148,7 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
 
     def process_exception(self, request: Any, error: Exception) -> Any:
         """Answer what a view let pass, before Django makes a 500 of it."""
-        if not isinstance(error, (ReauthenticationRequired, StoreUnavailable)):
+        if not isinstance(error, ANSWERED):
             return None
         visit: Visit = request.coatcheck
         visit.failed = True

@@ -23,6 +23,15 @@ from . import managers
 from .store import SessionStore
 
 
+def backend() -> str:
+    """The backend of logins that another framework made. Raises `ConfigurationError`."""
+    backends, given = list(settings.AUTHENTICATION_BACKENDS), managers.given()
+    name: str = given.get("login_backend") or backends[0]
+    if name not in backends or ("login_backend" not in given and len(backends) > 1):
+        raise ConfigurationError(f'COATCHECK["login_backend"]: name one of {", ".join(backends)}')
+    return name
+
+
 class SharedLoginMiddleware(MiddlewareMixin):  # type: ignore[misc]  # untyped base
     """Fills Django's three fields where the session has a user and lacks them: one query, once in a session.
 
@@ -31,10 +40,7 @@ class SharedLoginMiddleware(MiddlewareMixin):  # type: ignore[misc]  # untyped b
     """
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
-        backends = list(settings.AUTHENTICATION_BACKENDS)
-        self.backend: str = managers.given().get("login_backend") or backends[0]
-        if self.backend not in backends or ("login_backend" not in managers.given() and len(backends) > 1):
-            raise ConfigurationError(f'COATCHECK["login_backend"]: name one of {", ".join(backends)}')
+        self.backend = backend()
         super().__init__(get_response)
 
     def process_request(self, request: Any) -> None:

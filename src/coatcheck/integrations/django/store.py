@@ -29,6 +29,9 @@ class SessionGone(UpdateError, SessionInterrupted):  # type: ignore[misc]  # unt
 class SessionStore(Expiring):
     """A session of Django's, whose data lies in a `coatcheck.Session`."""
 
+    excluded = False
+    """Whether it stands where there is to be no session: nothing is stored."""
+
     # -- the middleware's part ---------------------------------------------------------------------------
 
     def prepare(self) -> Session:
@@ -65,6 +68,8 @@ class SessionStore(Expiring):
     # -- verbs -------------------------------------------------------------------------------------------
 
     def _commit(self) -> None:
+        if self.excluded:
+            return
         core, manager = self.prepare(), self._sync()
         try:
             self._note(manager.commit(core))
@@ -72,6 +77,8 @@ class SessionStore(Expiring):
             raise SessionGone(str(error)) from error
 
     async def _acommit(self) -> None:
+        if self.excluded:
+            return
         core, manager = self.prepare(), self._async()
         try:
             self._note(await manager.commit(core))
@@ -94,13 +101,18 @@ class SessionStore(Expiring):
 
     @async_unsafe  # type: ignore[untyped-decorator]  # Django ships no types
     def save(self, must_create: bool = False) -> None:
-        """Store it now, a new one empty or not. Raises Django's `UpdateError` if it has ended meanwhile."""
+        """Store it now, a new one empty or not. Raises Django's `UpdateError` if it has ended meanwhile, and for one
+        that is known by its handle alone."""
+        if not must_create and (handle := self._named) is not None and self._sync().info(handle) is not None:
+            raise _unopened(handle)
         self._get_session(no_load=must_create)
         self._want(new=must_create)
         self._commit()
 
     async def asave(self, must_create: bool = False) -> None:
         """As `save`."""
+        if not must_create and (handle := self._named) is not None and await self._async().info(handle) is not None:
+            raise _unopened(handle)
         await self._aget_session(no_load=must_create)
         self._want(new=must_create)
         await self._acommit()
@@ -163,9 +175,8 @@ class SessionStore(Expiring):
     def _other(self, key: str | None) -> str | None:
         """The handle in a key that is not this session's own."""
         if key is None:
-            key = self._given if self._core is None else None
             # Ending asks for no credential: the application has it from its own tables.
-            return key if key and looks_like_handle(key) and getattr(key, "token", None) is None else None
+            return self._named
         handle = self._handle(key)
         return None if self._core is not None and handle == self._core.handle else handle or key
 
@@ -197,3 +208,10 @@ class SessionStore(Expiring):
     async def aclear_expired(cls) -> None:
         """As `clear_expired`."""
         await managers.async_manager().purge()
+
+
+def _unopened(handle: str) -> UpdateError:
+    return UpdateError(
+        f"{handle} is a session's public name, and opens nothing: what was written here would go into a new session. "
+        "manager_from(request).update_user(user_id, {...}) writes into all of a user's sessions"
+    )

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import sys
 from http.cookies import Morsel
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core import mail
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 from django.utils.http import is_same_domain
@@ -20,6 +20,7 @@ from ...events import logger
 from ...exchange import CACHE_RULES, Exchange, Front, Told
 from ...incoming import environ_headers, environ_path, joined
 from ...replies import Reply
+from .shield import Shield
 from .store import SessionStore
 
 NO_STORE = "private, no-store"
@@ -49,13 +50,16 @@ class Visit(Exchange[Any]):
             scheme=request.scheme,  # as SECURE_PROXY_SSL_HEADER says
             peer=meta.get("REMOTE_ADDR"),
         )
-        # Django's test client knows one cookie, by that name; nothing that the network sends can set this mark.
-        tested = hasattr(request, "_dont_enforce_csrf_checks") and "django.test.client" in sys.modules
+        # Django's test client knows one cookie, by that name. Nothing that the network sends can set this mark, and
+        # where applications set it, for want of forms' tokens, there is no test environment.
+        tested = hasattr(request, "_dont_enforce_csrf_checks") and hasattr(mail, "outbox")
         self._tested = settings.SESSION_COOKIE_NAME if tested else None
         self._test_token = request.COOKIES.get(self._tested) if tested else None
         front.warned = front.warned or tested
         request.coatcheck = self  # and this does not know the request: a circle would wait for the collector
+        request.exception_reporter_filter = Shield(front)
         request.session = SessionStore()
+        request.session.excluded = True
 
     # -- before the view ---------------------------------------------------------------------------------
 
