@@ -67,7 +67,7 @@ MAY_IMPORT = {
         "errors clock keyring token jwt_token policy store info session events engine directory tickets cookies connect"
     ),
     # What other libraries' sessions were. A middleware's settings know of sources, and its drivers exchange.
-    "legacy": "errors token codec record change gate store session events engine",
+    "legacy": "errors token codec record change gate store session events engine fields",
     "paths": "errors",
     "exchange": (
         "errors hosts info session events csrf replies manager legacy.source paths "

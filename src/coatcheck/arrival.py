@@ -35,7 +35,7 @@ def arrive(visit: Exchange[SessionManager]) -> Reply | None:
             session = _exchange(visit, session)
     except (StoreUnavailable, ConfigurationError) as error:
         return visit.without_store(error)
-    visit.session = session
+    visit.session, visit.came_as = session, session.user_id
     return None
 
 
@@ -48,7 +48,7 @@ async def aarrive(visit: Exchange[AsyncSessionManager]) -> Reply | None:
             session = await _aexchange(visit, session)
     except (StoreUnavailable, ConfigurationError) as error:
         return visit.without_store(error)
-    visit.session = session
+    visit.session, visit.came_as = session, session.user_id
     return None
 
 
@@ -83,18 +83,24 @@ async def _aexchange(visit: Exchange[AsyncSessionManager], session: Session) -> 
 
 def _steps(visit: Exchange[Any], session: Session) -> Generator[Any, Any, Session]:
     engine = visit.front.manager.engine
-    for source in visit.front.legacy:
+    looked: set[str | None] = set()
+    for first in visit.front.legacy:
         # Who sends the header gets no cookie looked at: cross-site checks are not made for it.
-        if (visit.by_header and source.ambient) or not open_to(session, source):
+        if (visit.by_header and first.ambient) or not open_to(session, first) or first.cookie in looked - {None}:
             continue
-        found: dict[bytes, Old] = {}
-        for text in source.shown(visit.headers, visit.path):
-            # Ours, under the same name: no old store is to see it.
-            if engine.verify(text) is None and (old := (yield _Read(source, text, engine.now()))) is not None:
-                found[old.identity] = old
+        looked.add(first.cookie)
+        found: dict[bytes, tuple[Source, Old]] = {}
+        for source in [first, *(one for one in visit.front.legacy if one is not first and one.cookie == first.cookie)]:
+            if source is not first and first.cookie is None:
+                break
+            for text in source.shown(visit.headers, visit.path):
+                # Ours, under the same name: no old store is to see it.
+                if engine.verify(text) is None and (old := (yield _Read(source, text, engine.now()))) is not None:
+                    found[old.identity] = source, old
         # Of two that are good one was planted, and nobody knows which.
         if len(found) == 1:
-            done: Exchanged = yield exchange(engine, source, found.popitem()[1], session)
+            source, old = found.popitem()[1]
+            done: Exchanged = yield exchange(engine, source, old, session)
             if done.token is not None:
                 visit.moved = done.token
                 visit.moved_by_header = not source.ambient

@@ -170,6 +170,8 @@ class Exchange(Generic[M]):
     """Set by `arrival`."""
     fault: CoatcheckError | None = None
     """Why a public path is served to a visitor."""
+    came_as: str | None = None
+    """Who was signed in when the request came."""
     moved: str | None = None
     """The token of the session that an old credential stands for, which the client does not hold yet."""
     moved_by_header = False
@@ -326,14 +328,17 @@ class Exchange(Generic[M]):
         if result.action == "set":
             self._watch_plain_http()
         line: str = front.manager.cookie.set_cookie(result, self.secure) or ""
-        return Told(looked.vary, (("set-cookie", line), *self._old_cookies(line.partition("=")[0])), True)
+        return Told(looked.vary, (("set-cookie", line), *self._old_cookies(line, session)), True)
 
-    def _old_cookies(self, own: str) -> list[tuple[str, str]]:
-        """What deletes the old cookies that came with this request: each is a second credential."""
+    def _old_cookies(self, line: str, session: Session) -> list[tuple[str, str]]:
+        """What deletes the old cookies that came with this request: each is a second credential. A visitor's session
+        leaves alone those that another path is to exchange; a login or a logout does not."""
+        visiting = session.user_id is None and not session.is_new and self.came_as is None
         return [
-            ("set-cookie", source.deletion())
+            ("set-cookie", source.deletion(line))
             for source in self.front.legacy
-            if source.cookie not in (None, own) and source.shown(self.headers, self.path)
+            if source.cookie not in (None, line.partition("=")[0])
+            and (source.shown(self.headers, self.path) if visiting else source.sent(self.headers))
         ]
 
     def _watch_plain_http(self) -> None:

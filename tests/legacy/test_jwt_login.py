@@ -197,13 +197,20 @@ def test_several_keys_and_an_audience() -> None:
 
 
 def test_a_visitor_of_ours_who_shows_it_is_signed_in() -> None:
-    """Their session without a user does not stand in the way; a login of ours does."""
+    """Neither their session without a user stands in the way nor one of somebody else, who used this browser before:
+    a token in a header is shown on purpose. Nothing of the other's comes along; who shows their own goes on."""
     new = New(source())
     visitor = asyncio.run(stored(new))
     first = new.ask(cookie=f"{OURS}={visitor}", **bearer(create_access_token({"sub": "ada"})))
     assert first.json() == {"user": "ada", "fields": {"cart": [1]}}
     other = create_access_token({"sub": "bob"})
-    assert new.ask(cookie=f"{OURS}={given(first)}", **bearer(other)).json()["user"] == "ada"
+    before = given(first)
+    again = new.ask(cookie=f"{OURS}={before}", **bearer(create_access_token({"sub": "ada", "n": 1})))
+    assert (again.json()["user"], lines(again), len(new.sessions("ada"))) == ("ada", [], 1)
+    second = new.ask(cookie=f"{OURS}={before}", **bearer(other))
+    assert second.json() == {"user": "bob", "fields": {}}
+    assert new.ask(cookie=f"{OURS}={given(second)}").json()["user"] == "bob"
+    assert new.sessions("ada") == []
     assert new.ask(cookie=f"{OURS}={visitor}").json()["user"] is None
 
 

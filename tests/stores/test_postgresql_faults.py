@@ -16,6 +16,7 @@ from coatcheck.record import Ended
 from coatcheck.stores import postgresql as postgresql_store
 from coatcheck.stores.postgresql import PostgreSQLStore, open_async, open_sync, plans, schema
 from coatcheck.token import new_handle
+from tests.faults.cast import until
 from tests.records import DAY, NOW, record
 from tests.servers import PostgresServer
 from tests.stores.faulty import SECRET, Load, loading, told
@@ -192,13 +193,13 @@ def test_what_takes_long_is_given_the_time(server: PostgresServer, monkeypatch: 
     began, waited = time.monotonic(), [0.0]
     # As if each statement took a fifth of a second.
     monkeypatch.setattr(time, "monotonic", lambda: began + waited[0])
-    carry = psycopg.Connection.execute
+    carry = psycopg.Cursor.execute
 
     def slow(self: Any, *arguments: Any, **keywords: Any) -> Any:
         waited[0] += 0.2
         return carry(self, *arguments, **keywords)
 
-    monkeypatch.setattr(psycopg.Connection, "execute", slow)
+    monkeypatch.setattr(psycopg.Cursor, "execute", slow)
     assert store.update_user("ada", {"role": "editor"}, NOW, NOW + DAY) == 60
     assert store.revoke_all(NOW, "revoked", NOW + 1) == 60
     assert waited[0] > 20
@@ -299,6 +300,32 @@ def test_two_who_end_many_never_wait_for_each_other_for_ever(server: PostgresSer
     store.close()
 
 
+def test_a_login_over_the_limit_and_revoke_all_do_not_wait_for_each_other(server: PostgresServer) -> None:
+    """An UPDATE of several rows locks them as it finds them, here from the last that was written to the first: it takes
+    them in the order of all others before."""
+    store: PostgreSQLStore = open_sync(server.url, "coatcheck")
+    for _ in range(60):
+        store.login(record("ada"), NOW, NOW, None, "")
+    handles = [handle for (handle,) in server.sql("SELECT handle FROM coatcheck_sessions ORDER BY ctid")]
+    # Somebody holds one row: whoever comes has locked those before it, and waits.
+    held = min(handles[1:12])
+    with psycopg.connect(server.url) as holder, ThreadPoolExecutor(2) as threads:
+        holder.execute("SELECT 1 FROM coatcheck_sessions WHERE handle = %s FOR UPDATE", (held,))
+
+        def waiting(count: int) -> bool:
+            ((found,),) = server.sql("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return bool(found == count)
+
+        all_ended = threads.submit(store.revoke_all, NOW, "all", NOW + 1)
+        until(lambda: waiting(1))
+        login = threads.submit(store.login, record("ada"), NOW + 2, NOW + 2, 1, "over")
+        until(lambda: waiting(2))
+        holder.rollback()
+        assert login.result().record is not None
+        assert all_ended.result() + len(login.result().over_limit) == 60
+    store.close()
+
+
 # -- settings --------------------------------------------------------------------------------------------------
 
 
@@ -306,6 +333,7 @@ def test_two_who_end_many_never_wait_for_each_other_for_ever(server: PostgresSer
     "url",
     [
         "postgresql://u:s3cret-pa55@db:port/x",
+        "postgresql://u:top@s3cret-pa55@db/x",
         "postgresql://u:s3cret-pa55@db/x?sslmoed=require",
         "postgresql://u:s3cret-pa55@db/x?pool_size=many",
         "postgresql://u:s3cret-pa55@db/x?pool_size=0",

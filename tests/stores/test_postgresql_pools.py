@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import psycopg_pool
 import pytest
+from psycopg.rows import dict_row
 
 from coatcheck import AsyncSessionManager, SessionManager
 from coatcheck.change import Change
@@ -148,3 +149,16 @@ def test_the_applications_own_pool_is_left_as_it_was(postgres_url: str, postgres
         store.close()
         with pool.connection() as connection:
             assert connection.execute("SELECT to_regclass('shop')").fetchone() == (None,)
+
+
+def test_a_pool_whose_rows_are_dicts_does_as_well(postgres_url: str, postgres_server: PostgresServer) -> None:
+    """What the application wants rows to be is its own affair."""
+    open_sync(postgres_url, "coatcheck").meet()
+    with psycopg_pool.ConnectionPool(postgres_server.url, kwargs={"row_factory": dict_row}, open=True) as pool:
+        store, subject = PostgreSQLStore(pool), record("ada")
+        assert store.login(subject, NOW, NOW, None, "").record == subject
+        assert store.load(subject.handle) == subject
+        assert store.revoke_all(NOW, "all", NOW + 1) == 1
+        with pool.connection() as connection:
+            mine: object = connection.execute("SELECT 1 AS one").fetchone()
+            assert mine == {"one": 1}

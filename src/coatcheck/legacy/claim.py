@@ -10,13 +10,15 @@ No key of ours is in the name: a claim must be found after the keys have changed
 
 from __future__ import annotations
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, NamedTuple
 
 from .. import codec
-from ..change import check_size
+from ..change import Change, check_size
 from ..engine import Engine, Plan
 from ..errors import SessionDataError, StoreUnavailable
+from ..fields import difference
 from ..record import Record, Secret, stamp
 from ..session import PendingLogin, Session
 from ..store import Held, Login
@@ -25,6 +27,7 @@ from .data import storable
 from .source import Old, Source
 
 _FIELD = "exchanged"
+_REPLACED = "replaced"
 _FAR = 9_999_999_999.0
 """Seconds since the epoch: an instant before which no `revoke_all` will ask to end anything."""
 
@@ -38,23 +41,29 @@ class Exchanged(NamedTuple):
 
 def open_to(found: Session, source: Source) -> bool:
     """Whether a request may go on with an old credential in place of the session that its own token gave."""
+    if not source.ambient:
+        return True  # whoever shows it does so on purpose
     if found._record is not None:
         return found._record.user_id is None
-    # Whose session has ended does not come back by a cookie that was left lying beside it.
-    return found._ended_reason is None or not source.ambient
+    # Whose session has ended does not come back by a cookie that was left lying beside it. A visitor's that was
+    # replaced may have been by the exchange, whose response was lost.
+    return found._ended_reason in (None, _REPLACED)
 
 
 def exchange(engine: Engine, source: Source, old: Old, found: Session) -> Plan[Exchanged]:
     """The session that an old credential stands for; `found` where it stands for none (any more)."""
     now, absolute = engine.now(), engine.policy.absolute_timeout.total_seconds()
+    signed_in = found._record.user_id if found._record is not None else None
     # What `revoke_user` bars it remembers for that long.
-    if old.issued_at is not None and old.issued_at + absolute <= now:
+    forgotten = old.issued_at is not None and old.issued_at + absolute <= now
+    if forgotten or (signed_in is not None and old.user_id in (None, signed_in)):
         return Exchanged(found)
     name = made_handle(sha256(b"coatcheck legacy name\0" + old.identity).digest())
     claim: Held = yield "load", (name,)
     stored: Record | None = None
     if claim is None:
-        new = _session(engine, source, old, found, now)
+        replaced = source.ambient and found._ended_reason == _REPLACED
+        new = None if replaced else _session(engine, source, old, found, now)
         if new is None:
             return Exchanged(found)
         stored = yield from _store(new, old)
@@ -90,8 +99,15 @@ def _store(new: Record, old: Old) -> Plan[Record | None]:
 def _first(engine: Engine, source: Source, stored: Record, found: Session) -> Plan[None]:
     """After the exchange itself, which happens once."""
     engine.emit("exchanged", handle=stored.handle, user_id=stored.user_id, detail={"from": source.kind})
-    if found._record is not None:
-        yield from engine.end(found._record, "replaced")
+    if found._record is None:
+        return
+    before = yield from engine.end(found._record, _REPLACED)
+    if found._record.user_id is None and isinstance(before, Record):
+        # What parallel requests still wrote to the visitor's session.
+        late, gone = difference(codec.loads_wire(found._record.fields), codec.loads_wire(before.fields))
+        if late or gone:
+            with suppress(SessionDataError):
+                yield "commit", (stored.handle, Change(set=late, delete=gone), engine.now())
 
 
 def _go_on(engine: Engine, old: Old, handle: str, value: Held, found: Session) -> Plan[Exchanged]:
@@ -111,9 +127,9 @@ def _session(engine: Engine, source: Source, old: Old, found: Session, now: floa
     user_id = old.user_id or _user_in(engine, fields)
     if user_id is None and (not fields or found._record is not None):
         return None
-    text = codec.dumps(fields | found.wires())
-    if found._record is not None:
-        text = _fitting(text, fields)
+    # A visitor's own come along; another user's do not.
+    own = found.wires() if found.user_id is None else {}
+    text = _fitting(codec.dumps(fields | own), fields) if own else codec.dumps(fields)
     handle = new_handle(user_id)
     secret = _secret(old, handle)
     remember = engine.policy.remember if old.remember is None else old.remember

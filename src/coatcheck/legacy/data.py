@@ -21,9 +21,11 @@ def storable(data: Mapping[Any, Any], say: Callable[[str], None]) -> dict[str, W
         except SessionDataError as error:
             say(f"a field stays behind: {error}")
     sizes = {name: len(to_bytes(dumps({name: wire}))) for name, wire in fields.items()}
+    total = sum(sizes.values())
     for name in sorted(sizes, key=lambda one: sizes[one], reverse=True):
-        if sum(sizes.values()) <= MAX_BYTES:
+        if total <= MAX_BYTES:
             break
-        del fields[name], sizes[name]
+        total -= sizes[name]
+        del fields[name]
         say(f"the field {name[:60]!r} stays behind: a session holds {MAX_BYTES} bytes")
     return fields

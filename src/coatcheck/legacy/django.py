@@ -13,10 +13,11 @@ from types import SimpleNamespace
 from typing import Any
 
 from ..errors import ConfigurationError, StoreUnavailable
-from .signed import needed
+from .signed import needed, unpacked
 from .source import Old, Source, Who
 
 _ENGINES = "django.contrib.sessions.backends."
+_USER = "_auth_user_id"
 _EXPIRY = "_session_expiry"
 _KEY = re.compile(r"[a-z0-9]{8,40}")
 _SALT = "django.contrib.sessions.backends.signed_cookies"
@@ -37,7 +38,7 @@ class DjangoSessions(Source):
         engine: str,
         *,
         until: datetime,
-        user: Who = "_auth_user_id",
+        user: Who = _USER,
         cookie: str | None = None,
         path: str | None = None,
         domain: str | None = None,
@@ -62,6 +63,12 @@ class DjangoSessions(Source):
             # CWE-502: with pickle, whoever can write to the old store runs code here.
             raise ConfigurationError(
                 f"SESSION_SERIALIZER is {settings.SESSION_SERIALIZER!r}: old sessions are read as JSON alone"
+            )
+        auth = needed("django.apps", "django").apps.is_installed("django.contrib.auth")
+        if self.user == _USER and not auth:
+            raise ConfigurationError(
+                'DjangoSessions: put "django.contrib.auth" in INSTALLED_APPS. Without it nobody could tell whose '
+                "password has changed, and who is not active any more"
             )
         self.cookie = self.cookie or settings.SESSION_COOKIE_NAME
         self.path = self.path or settings.SESSION_COOKIE_PATH
@@ -92,7 +99,7 @@ class DjangoSessions(Source):
         if not hasattr(store, "get_model_class"):
             data = self._loaded(store)
             # What a cache drops is gone; how long it would have stayed nobody can ask it.
-            return data and self._old(data, identity, None, now + store.get_session_cookie_age())
+            return self._old(data, identity, None, now + store.get_session_cookie_age())
         rows = store.get_model_class().objects.filter(session_key=key)
         row = rows.first()
         if row is None:
@@ -117,9 +124,10 @@ class DjangoSessions(Source):
     def _signed(self, text: str) -> Old | None:
         signing, store = needed("django.core.signing", "django"), self._store()
         try:
-            data = signing.loads(text, salt=_SALT, serializer=store.serializer)
+            payload = signing.TimestampSigner(salt=_SALT).unsign(text)
         except signing.BadSignature:
             return None
+        data = store.serializer().loads(unpacked(payload.encode("latin-1")))
         identity, _, signature = text.rpartition(":")
         at = float(signing.b62_decode(identity.rpartition(":")[2]))
         expires_at = at + store.get_session_cookie_age()
@@ -150,7 +158,7 @@ class DjangoSessions(Source):
 
     def _is_good(self, data: Mapping[str, Any]) -> bool:
         """Whether Django itself would still take it for its user's: `_auth_user_hash` changes with the password."""
-        if "_auth_user_id" not in data or not needed("django.apps", "django").apps.is_installed("django.contrib.auth"):
+        if _USER not in data or not needed("django.apps", "django").apps.is_installed("django.contrib.auth"):
             return True
         auth = needed("django.contrib.auth", "django")
         return bool(auth.get_user(SimpleNamespace(session=_Seen(data))).is_authenticated)

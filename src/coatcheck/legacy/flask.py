@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..errors import ConfigurationError
-from .signed import Key, needed, unsign
+from .signed import Key, needed, unpacked, unsign
 from .source import Old, Source, Who
 
 LIFETIME = timedelta(days=31)
@@ -53,8 +53,11 @@ class OfFlask(Source):
             self._lifetime = seconds(config.get("PERMANENT_SESSION_LIFETIME", LIFETIME))
         if self.cookie is None:
             self.cookie = config.get("SESSION_COOKIE_NAME")
-            self.path = config.get("SESSION_COOKIE_PATH") or config.get("APPLICATION_ROOT") or "/"
+        if self.path is None:
+            self.path = config.get("SESSION_COOKIE_PATH") or config.get("APPLICATION_ROOT")
+        if self.domain is None:
             self.domain = config.get("SESSION_COOKIE_DOMAIN") or None
+        self.partitioned = bool(config.get("SESSION_COOKIE_PARTITIONED"))
 
     def check(self) -> None:
         """The cookie's name has to be known."""
@@ -92,7 +95,7 @@ class FlaskCookie(OfFlask):
         user: Who = "_user_id",
         cookie: str | None = None,
         lifetime: timedelta | None = None,
-        path: str = "/",
+        path: str | None = None,
         domain: str | None = None,
         paths: Collection[str] = (),
     ) -> None:
@@ -112,8 +115,7 @@ class FlaskCookie(OfFlask):
         signed = unsign(text, self._keys, _SALT, "hmac")
         if signed is None:
             return None
-        itsdangerous = needed("itsdangerous", "itsdangerous")
         tagged = needed("flask.json.tag", "flask").TaggedJSONSerializer()
-        data = itsdangerous.URLSafeSerializer("", serializer=tagged).load_payload(signed.payload)
+        data = tagged.loads(unpacked(signed.payload).decode())
         expires_at = signed.at + self.lifetime
         return self.made(data, b"flask\0" + signed.identity, signed.proof, signed.at, expires_at)

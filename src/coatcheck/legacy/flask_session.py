@@ -35,7 +35,7 @@ class FlaskSessionRedis(OfFlask):
         prefix: str | None = None,
         lifetime: timedelta | None = None,
         secret_key: Key | Collection[Key] | None = None,
-        path: str = "/",
+        path: str | None = None,
         domain: str | None = None,
         paths: Collection[str] = (),
     ) -> None:
@@ -101,8 +101,10 @@ class FlaskSessionRedis(OfFlask):
             return None
         return str(found.decode("latin-1"))
 
-    def _data(self, raw: bytes) -> Any:
+    def _data(self, raw: bytes | str) -> Any:
         """Msgpack or JSON; None for what is neither."""
+        if isinstance(raw, str):  # by a client of yours that decodes
+            raw = raw.encode("utf-8", "surrogateescape")
         msgspec = needed("msgspec", "msgspec")
         for form in (msgspec.msgpack, msgspec.json):
             try:

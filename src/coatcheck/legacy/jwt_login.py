@@ -38,7 +38,7 @@ class JWTLogin(Source):
         audience: str | Collection[str] | None = None,
         claims: Collection[str] = (),
         lifetime: timedelta | None = None,
-        path: str = "/",
+        path: str | None = None,
         domain: str | None = None,
         paths: Collection[str] = (),
     ) -> None:
@@ -110,6 +110,6 @@ class JWTLogin(Source):
                     audience=self._audience,
                     options=options,
                 )
-            except jwt.InvalidTokenError:
+            except (jwt.PyJWTError, TypeError, ValueError):  # this key does not fit: another may
                 continue
         return None

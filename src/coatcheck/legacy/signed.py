@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from hashlib import sha1
 from typing import Any, NamedTuple
 
+from ..codec import MAX_BYTES
 from ..errors import ConfigurationError
 
 Key = str | bytes
@@ -42,3 +44,16 @@ def unsign(text: str, keys: Sequence[Key], salt: bytes, derivation: str) -> Sign
     payload, _, stamp = identity.rpartition(b".")
     at = float(int.from_bytes(itsdangerous.base64_decode(stamp), "big"))
     return Signed(identity, payload, at, itsdangerous.base64_decode(text.encode("latin-1").rpartition(b".")[2]))
+
+
+def unpacked(payload: bytes) -> bytes:
+    """The bytes of a base64 payload, which is compressed behind a dot. Raises `ValueError` where they would not fit
+    into a session: what an old application signed may unpack to a thousand times its size."""
+    packed = payload.startswith(b".")
+    data: bytes = needed("itsdangerous", "itsdangerous").base64_decode(payload[packed:])
+    if packed:
+        unpacking = zlib.decompressobj()
+        data = unpacking.decompress(data, MAX_BYTES)
+        if unpacking.unconsumed_tail:
+            raise ValueError("too large")
+    return data

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ MAX_HEADER = 65_536
 """Bytes of a Cookie header that are looked at; servers limit it far below."""
 LONGEST = 16_384
 """Characters of an old credential; browsers keep no cookie above 4096."""
+DOWN = 1.0
+"""Seconds for which an old store that did not answer is not asked again."""
 _MAX_SAME = 4
 """Cookies of one name: each may be a question to the old store."""
 
@@ -71,6 +74,8 @@ class Source:
     """Whether `find` waits for something: then an event loop asks it on a thread."""
     ambient = True
     """Whether a browser sends it by itself, also when another site asks it to."""
+    partitioned = False
+    """Whether its cookie is: only a deletion that is, too, reaches that."""
 
     def __init__(
         self,
@@ -78,7 +83,7 @@ class Source:
         until: datetime,
         user: Who,
         cookie: str | None = None,
-        path: str = "/",
+        path: str | None = None,
         domain: str | None = None,
         paths: Collection[str] = (),
     ) -> None:
@@ -94,6 +99,7 @@ class Source:
         self.path, self.domain = path, domain
         self.paths = frozenset(paths)
         self._told: set[str] = set()
+        self._down_until = 0.0
         self.cookie = cookie
 
     def __repr__(self) -> str:
@@ -114,9 +120,14 @@ class Source:
         """Raises `ConfigurationError` for what is missing. Called once, when the middleware is made."""
 
     def shown(self, headers: Mapping[bytes, bytes], path: str) -> list[str]:
-        """The texts in a request's headers that may be one of these. No I/O, and never raises."""
+        """The texts in a request's headers that may be one of these, if the exchange is open to that path. No I/O, and
+        never raises."""
+        return [] if self.paths and path not in self.paths else self.sent(headers)
+
+    def sent(self, headers: Mapping[bytes, bytes]) -> list[str]:
+        """The cookies in a request's headers that may be one of these."""
         header = headers.get(b"cookie")
-        if header is None or self.cookie is None or (self.paths and path not in self.paths):
+        if header is None or self.cookie is None:
             return []
         name = self.cookie.encode("latin-1", "replace")
         if name not in header or len(header) > MAX_HEADER:
@@ -129,14 +140,23 @@ class Source:
         """The credential that a text is at `now`, or None. Raises `StoreUnavailable` where the old store is down."""
         if now >= self.until:
             return None
+        if time.monotonic() < self._down_until:
+            # Strangers' cookies must not keep threads waiting for it, one after the other.
+            raise StoreUnavailable("the old sessions' store did not answer a moment ago")
         try:
             old = self.find(text, now)
-        except (StoreUnavailable, ConfigurationError):
+        except StoreUnavailable:
+            self._down_until = time.monotonic() + DOWN
+            raise
+        except ConfigurationError:
             raise
         except Exception as error:  # noqa: BLE001 (anybody sends anything to these parsers, which are not ours)
             self.say_once(f"an old session could not be read: {type(error).__name__}")
             return None
-        if old is None or not isfinite(old.expires_at) or now >= old.expires_at:
+        if old is None or now >= old.expires_at:
+            return None
+        instants = (old.expires_at, old.issued_at, old.authenticated_at, old.idle, old.ends_at)
+        if not all(value is None or isfinite(value) for value in instants):
             return None
         # As far ahead no clock is: whoever wrote that cannot be trusted about the time. NaN is never "at most".
         return old if old.issued_at is None or old.issued_at <= now + WRONG else None
@@ -145,12 +165,16 @@ class Source:
         """As `read`, for an event loop."""
         return await asyncio.to_thread(self.read, text, now) if self.blocking else self.read(text, now)
 
-    def deletion(self) -> str:
-        """The Set-Cookie value that deletes the old cookie."""
+    def deletion(self, beside: str = "") -> str:
+        """The Set-Cookie value that deletes the old cookie. `beside`: the one that sets ours, which a browser takes or
+        refuses (over plain http, in a frame) for the same attributes: else it could lose both."""
         parts = [f"{self.cookie}=", "Max-Age=0", "Expires=Thu, 01 Jan 1970 00:00:00 GMT", f"Path={self.path or '/'}"]
         parts += [f"Domain={self.domain}"] if self.domain else []
+        parts += [part for part in beside.split("; ") if part == "Secure" or part.startswith("SameSite=")]
         # Browsers refuse a line for such a name without it.
-        parts += ["Secure"] if (self.cookie or "").startswith("__") else []
+        if "Secure" not in parts and ((self.cookie or "").startswith("__") or self.partitioned):
+            parts.append("Secure")
+        parts += ["Partitioned"] if self.partitioned else []
         return "; ".join(parts)
 
     # -- for those who derive from it --------------------------------------------------------------------

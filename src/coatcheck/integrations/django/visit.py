@@ -134,7 +134,9 @@ class Visit(Exchange[Any]):
                 if self._tested and not own:
                     continue  # the test client has our cookie under the old one's name
                 line = _Line(value, self._tested)
-                response.cookies[line.key] = line
+                # Two old cookies of one name and different domains are two lines. The key is for Python alone.
+                taken = f"{line.key} {len(response.cookies)}" if line.key in response.cookies else line.key
+                response.cookies[taken] = line
             else:
                 response.headers[name] = value
         if told.no_store:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from psycopg_pool import AsyncConnectionPool
 
 from ... import fork
@@ -142,7 +143,8 @@ class AsyncPostgreSQLStore:
                     step = plan.send(None)
                     continue
                 # Without parameters it goes as it is: only so may it be two statements.
-                cursor = await connection.execute(*step, binary=bool(step.parameters))
+                cursor = connection.cursor(row_factory=tuple_row)
+                await cursor.execute(*step, binary=bool(step.parameters))
                 step = plan.send(await cursor.fetchall() if cursor.description else cursor.rowcount)
         except StopIteration as done:
             result: T = done.value

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool
 
 from ... import fork
@@ -141,7 +142,8 @@ class PostgreSQLStore:
                     step = plan.send(None)
                     continue
                 # Without parameters it goes as it is: only so may it be two statements.
-                cursor = connection.execute(*step, binary=bool(step.parameters))
+                cursor = connection.cursor(row_factory=tuple_row)
+                cursor.execute(*step, binary=bool(step.parameters))
                 step = plan.send(cursor.fetchall() if cursor.description else cursor.rowcount)
         except StopIteration as done:
             result: T = done.value

@@ -85,6 +85,7 @@ class Plans:
             rows = yield Ask(self.sql.over_limit, (user, now + TOMBSTONE, *spared, limit - 1))
             over = tuple(handle for (handle,) in rows)
             # Locked in their order; told from the newest on.
+            yield Ask(self.sql.lock_all, (sorted(over),))
             ended = yield from self._end_live(sorted(over), reason, now)
             over = tuple(handle for handle in over if handle in ended)
         yield _COMMIT

@@ -106,6 +106,8 @@ class Statements:
             f"SELECT handle FROM {sessions} WHERE record IS NOT NULL AND created_at <= %s AND handle > %s "
             "ORDER BY handle LIMIT %s FOR UPDATE"
         )
+        # An UPDATE locks in the order in which it finds them: then two of these could wait for each other.
+        self.lock_all = f"SELECT 1 FROM {sessions} WHERE handle = ANY(%s) ORDER BY handle FOR UPDATE"
         self.end_live = (
             f"UPDATE {sessions} SET {ends} WHERE handle = ANY(%s) AND record IS NOT NULL AND forget_at > %s "
             "RETURNING handle"

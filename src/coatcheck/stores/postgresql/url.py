@@ -66,6 +66,7 @@ def _read(url: str) -> Target:
     create, size = options.pop("create", "0") == "1", int(options.pop("pool_size", POOL_SIZE))
     plain = parts._replace(query=urlencode(options)).geturl() if parts else url
     known = conninfo_to_dict(plain)
-    if size < 1 or not re.fullmatch(r"\d*(,\d*)*", str(known.get("port") or "")):
+    # libpq cuts at the first "@", urlsplit at the last: what follows is a part of a password that was not encoded.
+    if size < 1 or "@" in str(known.get("host")) or not re.fullmatch(r"\d*(,\d*)*", str(known.get("port") or "")):
         raise ValueError
     return Target(plain, f"{known.get('host') or 'its local socket'}:{known.get('port') or 5432}", create, size)
