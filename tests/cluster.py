@@ -18,8 +18,10 @@ SLOTS = 16_384
 class Cluster:
     """Three primaries, each with a replica. Use `with`."""
 
-    def __init__(self, *options: str) -> None:
-        self._options = options
+    def __init__(self, *options: str, tls: bool = False) -> None:
+        """`options` are of each node; `tls`: each gets a port for it, by which they know each other."""
+        self._options, self._tls = options, tls
+        self.tls_ports: list[int] = []
         self._stack = ExitStack()
         self.nodes: list[RedisServer] = []
         self._names: dict[RedisServer, str] = {}
@@ -48,11 +50,14 @@ class Cluster:
             common = (
                 f"--cluster-enabled yes --cluster-node-timeout 1000 --cluster-port {bus} --repl-diskless-sync-delay 0"
             )
+            if self._tls:
+                self.tls_ports.append(free_port())
+                common += f" --tls-port {self.tls_ports[-1]}"
             node = self._stack.enter_context(RedisServer(*common.split(), *self._options))
             self.nodes.append(node)
             node.cli("CLUSTER SET-CONFIG-EPOCH", number + 1)
             if number:
-                self.nodes[0].cli("CLUSTER MEET", node.host, node.port, bus)
+                self.nodes[0].cli("CLUSTER MEET", node.host, self.tls_ports[-1] if self._tls else node.port, bus)
         for node, (first, last) in zip(self.nodes[:3], pairwise((0, SLOTS // 3, SLOTS * 2 // 3, SLOTS)), strict=True):
             node.cli("CLUSTER ADDSLOTSRANGE", first, last - 1)
         _until(lambda: all(int(self.info(node)["cluster_known_nodes"]) == 6 for node in self.nodes))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .errors import ConfigurationError, StoreUnavailable
 from .exchange import Exchange
-from .legacy.claim import Exchanged, exchange, open_to
+from .legacy.claim import Exchanged, exchange, open_to, owner
 from .legacy.source import Old, Source
 from .manager import AsyncSessionManager, SessionManager
 from .replies import Reply
@@ -35,7 +35,7 @@ def arrive(visit: Exchange[SessionManager]) -> Reply | None:
             session = _exchange(visit, session)
     except (StoreUnavailable, ConfigurationError) as error:
         return visit.without_store(error)
-    visit.session, visit.came_as = session, session.user_id
+    visit.session, visit.came_as = session, owner(session)
     return None
 
 
@@ -48,7 +48,7 @@ async def aarrive(visit: Exchange[AsyncSessionManager]) -> Reply | None:
             session = await _aexchange(visit, session)
     except (StoreUnavailable, ConfigurationError) as error:
         return visit.without_store(error)
-    visit.session, visit.came_as = session, session.user_id
+    visit.session, visit.came_as = session, owner(session)
     return None
 
 

@@ -41,11 +41,13 @@ def promote(replica: RedisServer) -> None:
 
 
 class Sentinel(Server):
-    """A redis-sentinel of its own quorum."""
+    """A redis-sentinel of its own quorum, with further lines of its configuration."""
 
-    def __init__(self, primary: RedisServer) -> None:
+    def __init__(self, primary: RedisServer, port: int = 0, *lines: str) -> None:
+        """`port`: that of the primary, where it is not the one that it is asked at here."""
         super().__init__()
-        self._primary = primary
+        self._primary, self._primarys_port, self._lines = primary, port or primary.port, lines
+        self._password = next((line.split()[1] for line in lines if line.startswith("requirepass")), None)
         self.port = 0
 
     def start(self) -> None:
@@ -56,9 +58,9 @@ class Sentinel(Server):
             settings = self.folder / "sentinel.conf"
             settings.write_text(
                 f"bind {self.host}\nport {self.port}\ndir {self.folder}\n"
-                f"sentinel monitor {NAME} {self.host} {self._primary.port} 1\n"
+                f"sentinel monitor {NAME} {self.host} {self._primarys_port} 1\n"
                 f"sentinel down-after-milliseconds {NAME} 300\n"
-                f"sentinel failover-timeout {NAME} 3000\n"
+                f"sentinel failover-timeout {NAME} 3000\n" + "".join(f"{line}\n" for line in self._lines)
             )
             self._spawn([executable, settings, "--sentinel"])
 
@@ -67,7 +69,12 @@ class Sentinel(Server):
     def ask(self, *command: str) -> Any:
         """Send one command; an empty dict while it does not answer."""
         with redis.Redis(
-            host=self.host, port=self.port, protocol=3, decode_responses=True, socket_timeout=10
+            host=self.host,
+            port=self.port,
+            password=self._password,
+            protocol=3,
+            decode_responses=True,
+            socket_timeout=10,
         ) as client:
             with contextlib.suppress(redis.ConnectionError):
                 return client.execute_command(*command)

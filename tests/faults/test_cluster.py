@@ -14,7 +14,7 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore, open_sync, sweep
 from coatcheck.stores.redis.values import Names
 from tests.cluster import Cluster
-from tests.faults.cast import until
+from tests.faults.cast import in_step, until
 from tests.faults.conftest import Opener
 from tests.faults.shop import IN_ALL, SLACK
 from tests.faults.visitors import CLIENTS, Crowd
@@ -263,6 +263,39 @@ def test_a_synchronous_store_follows_the_cluster_in_bounded_time(fragile: Cluste
         assert slowest < IN_ALL + SLACK
 
 
+@pytest.mark.parametrize("wait", [0, 1])
+def test_a_failover_loses_what_was_acknowledged_without_wait_alone(fragile: Cluster, wait: int) -> None:
+    """The replica hears nothing of five revocations, and the primary is gone. Without `wait` all five were acknowledged
+    and all live again, for replication is asynchronous; with `wait=1` none was acknowledged."""
+    primary, replica = fragile.nodes[0], fragile.nodes[3]
+    names = (f"u{number}" for number in range(60))
+    users = [name for name in names if fragile.owner(NAMES.user(name)) is primary][:5]
+    with SessionManager(f"{fragile.url}?wait={wait}", secret=KEY, namespace=SPACE) as manager:
+        tokens = []
+        for user in users:
+            session = manager.load(None)
+            session.login(user)
+            tokens.append(manager.commit(session).token)
+        in_step(primary, 1)
+        # It is refused from now on: the primary asks for no password, and takes none.
+        replica.cli("CONFIG SET", "masterauth", "wrong")
+        primary.cli("CLIENT KILL TYPE", "replica")
+        acknowledged = [user for user in users if _acknowledged(manager, user)]
+        primary.kill()
+        until(lambda: replica.cli("ROLE")[0] == "master", 60)
+        until(lambda: _served(manager, tokens[0]), 60)
+        living = [user for user, token in zip(users, tokens, strict=True) if manager.load(token).user_id]
+        assert (len(acknowledged), len(living)) == ((0, 5) if wait else (5, 5))
+
+
+def _served(manager: SessionManager, token: str | None) -> bool:
+    try:
+        manager.load(token)
+    except StoreUnavailable:
+        return False
+    return True
+
+
 def test_an_old_primary_that_is_a_replica_now_confirms_nothing(fragile: Cluster) -> None:
     """It sends the change on to its successor, and what it says to WAIT is no answer to it."""
     primary, replica = fragile.nodes[0], fragile.nodes[3]
@@ -285,9 +318,9 @@ def follows(server: RedisServer) -> int:
     return int(server.cli("INFO", "replication").get("master_port", 0))
 
 
-def _acknowledged(manager: SessionManager) -> bool:
+def _acknowledged(manager: SessionManager, user: str = "ada") -> bool:
     try:
-        manager.revoke_user("ada")
+        manager.revoke_user(user)
     except StoreUnavailable:
         return False
     return True

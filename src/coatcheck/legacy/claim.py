@@ -39,6 +39,11 @@ class Exchanged(NamedTuple):
     token: str | None = None
 
 
+def owner(found: Session) -> str | None:
+    """Who is signed in, without a look that the response would have to vary by."""
+    return found._record.user_id if found._record is not None else None
+
+
 def open_to(found: Session, source: Source) -> bool:
     """Whether a request may go on with an old credential in place of the session that its own token gave."""
     if not source.ambient:
@@ -53,7 +58,7 @@ def open_to(found: Session, source: Source) -> bool:
 def exchange(engine: Engine, source: Source, old: Old, found: Session) -> Plan[Exchanged]:
     """The session that an old credential stands for; `found` where it stands for none (any more)."""
     now, absolute = engine.now(), engine.policy.absolute_timeout.total_seconds()
-    signed_in = found._record.user_id if found._record is not None else None
+    signed_in = owner(found)
     # What `revoke_user` bars it remembers for that long.
     forgotten = old.issued_at is not None and old.issued_at + absolute <= now
     if forgotten or (signed_in is not None and old.user_id in (None, signed_in)):

@@ -30,6 +30,13 @@ _MIGRATING = 0.02
 """Seconds, at most, between two attempts at keys of which one half is here and the other there."""
 
 
+_KINDS: dict[str, Any] = {
+    "MOVED": driver.MovedError,
+    "ASK": driver.AskError,
+    "TRYAGAIN": driver.TryAgainError,
+    "CLUSTERDOWN": driver.ClusterDownError,
+    "MASTERDOWN": driver.MasterDownError,
+}
 _LAYOUT: Wire = [("INFO", "server"), ("CLUSTER", "NODES")]
 
 
@@ -180,7 +187,7 @@ class Routes:
                 for place, asking in theirs:
                     if asking:
                         next(answer)
-                    replies[place] = reply = next(answer)
+                    replies[place] = reply = _known(next(answer))
                     if further := self._redirected(reply, node, asking):
                         left[place] = further
                 # Who only sent us on has written nothing that replicas could confirm.
@@ -215,6 +222,15 @@ class Routes:
         if not heard:
             self._heard(answers)
         return [max(column, key=_worry) for column in zip(*heard.values(), strict=True)]
+
+
+def _known(reply: Any) -> Any:
+    """A redirection as one. The plain connections of older drivers take it for any error."""
+    if type(reply) is not driver.ResponseError:
+        return reply
+    code, _, text = str(reply).partition(" ")
+    kind = _KINDS.get(code)
+    return reply if kind is None else kind(text)
 
 
 def _address(host: Any, port: int, told_by: Node) -> Node:
