@@ -227,6 +227,14 @@ class PostgresServer(Server):
         """Stop it without waiting for its clients to leave, as SIGTERM would."""
         super().stop(signum)
 
+    def kill(self) -> None:
+        """End it as a power cut would, and each connection's process with it."""
+        connections = self._children()
+        super().kill()
+        for pid in connections:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Ask one statement, and return its rows."""
         with psycopg.connect(self.url, autocommit=True, connect_timeout=10) as connection:

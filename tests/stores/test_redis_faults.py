@@ -18,8 +18,10 @@ from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.record import Ended, Record
 from coatcheck.stores import redis as redis_store
 from coatcheck.stores.redis import RedisStore, open_async, open_sync
+from coatcheck.stores.redis.hosts import Node
 from coatcheck.stores.redis.plans import Plans
 from coatcheck.stores.redis.talk import Talk
+from coatcheck.stores.redis.url import parse
 from coatcheck.token import new_handle
 from tests.records import DAY, NOW, record
 from tests.redis_tools import NAMES, SPACE, LossyProxy, connected, opened, signed_in
@@ -298,6 +300,8 @@ def test_a_value_of_another_kind_is_a_fault_without_its_contents(redis_url: str)
         "redis+sentinel://:s3cret-pa55@one,two",
         "redis+sentinel://:s3cret-pa55@one:port/primary",
         "redis+sentinel://:s3cret-pa55@one,/primary",
+        "redis+cluster://:s3cret-pa55@one,two/1",
+        "redis+cluster://:s3cret-pa55@one,",
         "redis+sentinel://:s3cret-pa55@one/primary/not-a-number",
         "redis+sentinel://:s3cret-pa55@one/primary?sokcet_timeout=3",
     ],
@@ -330,6 +334,17 @@ def test_a_client_that_would_serve_ended_sessions_is_refused(redis_url: str) -> 
         RedisStore(redis.asyncio.Redis())  # type: ignore[arg-type]
     with connected(redis_url) as client, pytest.raises(ConfigurationError, match="namespace"):
         RedisStore(client, namespace="{all}:*")
+
+
+def test_a_clusters_url_says_all_that_a_client_needs() -> None:
+    """Several hosts, one of them by an IPv6 address, a login and TLS: each node is reached with all of it."""
+    target = parse("rediss+cluster://ada:pa55-1@one,[::1]:5000?wait=1&ssl_cert_reqs=none")
+    assert (target.wait, target.nodes) == (1, (Node("one", 6379), Node("::1", 5000)))
+    pool = target.client(redis, target.nodes[1]).connection_pool
+    known = pool.connection_kwargs
+    assert (known["host"], known["port"], known["username"], known["password"]) == ("::1", 5000, "ada", "pa55-1")
+    assert pool.connection_class is redis.SSLConnection
+    assert "pa55" not in target.where
 
 
 def test_a_sentinel_url_says_all_that_a_client_needs() -> None:

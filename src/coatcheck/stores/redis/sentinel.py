@@ -23,10 +23,10 @@ class Sentinels(NamedTuple):
     """Their own user and password."""
 
 
-def read(parts: SplitResult, options: dict[str, str]) -> tuple[Sentinels, SplitResult]:
+def read(netloc: str, parts: SplitResult, options: dict[str, str]) -> tuple[Sentinels, SplitResult]:
     """The Sentinels of a URL, and the URL of a Redis with the same login, database and options. Takes its own out of
     the options. Raises `ValueError`."""
-    login, _, servers = parts.netloc.rpartition("@")
+    login, _, servers = netloc.rpartition("@")
     service, _, database = parts.path.removeprefix("/").partition("/")
     if not service:
         raise ValueError

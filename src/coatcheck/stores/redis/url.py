@@ -16,6 +16,8 @@ from .sentinel import Sentinels
 
 PORT = 6379
 
+_SEVERAL = re.compile(r"[a-z]+\+(?:sentinel|cluster)://([^/?#]*)")
+
 _SCHEMES = {"valkey": "redis", "valkeys": "rediss"}
 
 
@@ -58,16 +60,19 @@ def parse(url: str) -> Target:
 
 
 def _read(url: str) -> Target:
-    parts = urlsplit(url)
+    # Python takes one host: an address in brackets after a comma is none to it.
+    several = _SEVERAL.match(url)
+    netloc = several[1] if several else ""
+    parts = urlsplit(f"{url[: several.start(1)]}h{url[several.end(1) :]}" if several else url)
     options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
     wait = int(options.pop("wait", "0"))
     sentinels: Sentinels | None = None
     nodes: tuple[Node, ...] = ()
     if parts.scheme.endswith("+sentinel"):
-        sentinels, parts = sentinel.read(parts, options)
+        sentinels, parts = sentinel.read(netloc, parts, options)
         url = parts.geturl()
     elif parts.scheme.endswith("+cluster"):
-        nodes, parts = _cluster(parts)
+        nodes, parts = _cluster(netloc, parts)
         url = parts.geturl()
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
     # redis-py takes database 0 for a name that is no number, and localhost where a "#" in the password cuts off
@@ -86,9 +91,9 @@ def _read(url: str) -> Target:
     return Target(plain, wait, where, sentinels, nodes)
 
 
-def _cluster(parts: SplitResult) -> tuple[tuple[Node, ...], SplitResult]:
+def _cluster(netloc: str, parts: SplitResult) -> tuple[tuple[Node, ...], SplitResult]:
     """The nodes of a URL, and the URL of one with the same login and options."""
-    login, _, servers = parts.netloc.rpartition("@")
+    login, _, servers = netloc.rpartition("@")
     if parts.path.strip("/") not in ("", "0"):
         raise ValueError  # a cluster has but one database
     scheme = parts.scheme.removesuffix("+cluster")
