@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from ...arrival import aarrive, arrive
 from ...departure import acommit, asettle, commit, settle, to_its_end
 from ...errors import ConfigurationError
+from ...events import logger
 from ...exchange import ANSWERED, Front
 from ...manager import AsyncSessionManager, SessionManager
 from ...replies import refusal
@@ -87,7 +88,10 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
         if len(places(SessionMiddleware)) > 1:
             raise ConfigurationError(f'"{ENGINE}.SessionMiddleware" stands in MIDDLEWARE twice: take one out')
         if not apps.is_installed(ENGINE):
-            raise ConfigurationError(f'put "{ENGINE}" in INSTALLED_APPS: without it a login keeps the session it had')
+            logger.warning(
+                'put "%s" in INSTALLED_APPS: without it who signs in again keeps the session, and check looks at nothing',
+                ENGINE,
+            )
         super().__init__(get_response)
         self.manager: Any = managers.async_manager() if self.async_mode else managers.sync_manager()
         self.front = front(self.manager)
