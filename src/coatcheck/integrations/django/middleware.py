@@ -89,7 +89,7 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
             raise ConfigurationError(f'"{ENGINE}.SessionMiddleware" stands in MIDDLEWARE twice: take one out')
         if not apps.is_installed(ENGINE):
             logger.warning(
-                'put "%s" in INSTALLED_APPS: without it who signs in again keeps the session, and check looks at nothing',
+                'put "%s" in INSTALLED_APPS: without it who signs in again keeps the session, and nothing is checked',
                 ENGINE,
             )
         super().__init__(get_response)
