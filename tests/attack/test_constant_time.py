@@ -59,6 +59,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "unquote_plus(name) == parameter",
         ],
         "paths": ["path in self._exact", "path.startswith(self._prefixes)"],
+        "arrival": ["first.cookie in looked - {None}", "one.cookie == first.cookie"],
         "exchange": [
             "cookie.name_for(self.secure) == cookie.insecure_name",
             "csrf not in _MODES",
@@ -67,7 +68,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "method not in SAFE",
             "name in self.headers",
             "self.path not in front.exempt",
-            "source.cookie not in (None, own)",
+            "source.cookie not in (None, line.partition('=')[0])",
         ],
         "connect": ["own != namespace", "scheme not in SCHEMES"],
     },
@@ -99,6 +100,11 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "user != subject._field_user",
         ],
         "info": ["record.handle == current"],
+        "legacy.claim": [
+            "found._ended_reason == _REPLACED",
+            "found._ended_reason in (None, _REPLACED)",
+            "old.user_id in (None, signed_in)",
+        ],
         "session": [
             "key == self._around.user_field",
             "key in ATTRIBUTES",
