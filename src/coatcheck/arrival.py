@@ -90,9 +90,8 @@ def _steps(visit: Exchange[Any], session: Session) -> Generator[Any, Any, Sessio
             continue
         looked.add(first.cookie)
         found: dict[bytes, tuple[Source, Old]] = {}
-        for source in [first, *(one for one in visit.front.legacy if one is not first and one.cookie == first.cookie)]:
-            if source is not first and first.cookie is None:
-                break
+        same = [one for one in visit.front.legacy if one is first or (one.cookie and one.cookie == first.cookie)]
+        for source in same:
             for text in source.shown(visit.headers, visit.path):
                 # Ours, under the same name: no old store is to see it.
                 if engine.verify(text) is None and (old := (yield _Read(source, text, engine.now()))) is not None:

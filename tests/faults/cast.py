@@ -35,6 +35,11 @@ def in_step(primary: RedisServer, replicas: int) -> None:
         until(lambda: client.set("probe", 1) and client.execute_command("WAIT", replicas, 100) >= replicas)
 
 
+def follows(server: RedisServer) -> int:
+    """The port of the primary that a replica has; 0 for a primary."""
+    return int(server.cli("INFO", "replication").get("master_port", 0))
+
+
 def promote(replica: RedisServer) -> None:
     """Make a replica a primary, as a failover does."""
     replica.cli("REPLICAOF", "NO", "ONE")

@@ -14,7 +14,7 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import RedisStore, open_sync, sweep
 from coatcheck.stores.redis.values import Names
 from tests.cluster import Cluster
-from tests.faults.cast import in_step, until
+from tests.faults.cast import follows, in_step, until
 from tests.faults.conftest import Opener
 from tests.faults.shop import IN_ALL, SLACK
 from tests.faults.visitors import CLIENTS, Crowd
@@ -311,11 +311,6 @@ def test_an_old_primary_that_is_a_replica_now_confirms_nothing(fragile: Cluster)
         until(lambda: follows(primary) == replica.port and fragile.well())
         assert manager.revoke_user(user) == 1
         assert manager.load(token).ended_reason == "revoked"
-
-
-def follows(server: RedisServer) -> int:
-    """The port of the primary that a replica has; 0 for a primary."""
-    return int(server.cli("INFO", "replication").get("master_port", 0))
 
 
 def _acknowledged(manager: SessionManager, user: str = "ada") -> bool:

@@ -15,7 +15,7 @@ import redis.sentinel
 from coatcheck import SessionManager
 from coatcheck.errors import StoreUnavailable
 from coatcheck.stores.redis import AsyncRedisStore
-from tests.faults.cast import NAME, Sentinel, fleet, until
+from tests.faults.cast import NAME, Sentinel, fleet, follows, until
 from tests.faults.conftest import Opener
 from tests.faults.shop import IN_ALL, SLACK, Shop
 from tests.faults.visitors import CLIENTS, Crowd
@@ -32,11 +32,6 @@ def watched() -> Iterator[Fleet]:
     """A primary, two replicas and a Sentinel."""
     with fleet() as cast:
         yield cast
-
-
-def follows(server: RedisServer) -> int:
-    """The port of the primary that a replica has."""
-    return int(server.cli("INFO", "replication").get("master_port", 0))
 
 
 async def fail_over(shop: Shop, watched: Fleet, fault: str) -> Crowd:

@@ -81,7 +81,7 @@ def exchange(engine: Engine, source: Source, old: Old, found: Session) -> Plan[E
             yield from _first(engine, source, stored, found)
             return (yield from _go_on(engine, old, new.handle, stored, found))
         if stored is not None:
-            yield "end", (new.handle, new.user_id, "replaced", now)
+            yield "end", (new.handle, new.user_id, _REPLACED, now)
         claim = yield "load", (name,)
     if not isinstance(claim, Record):
         return Exchanged(found)
