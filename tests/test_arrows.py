@@ -16,12 +16,12 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "coatcheck"
 LAB = ROOT / "lab" / "src" / "coatcheck_lab"
 
-CONTRACT = "errors clock codec policy record change gate store"
+CONTRACT = "errors clock codec policy record change gate store feed"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
     "errors info session html events cookies csrf tickets replies manager exchange incoming arrival departure "
-    "legacy.source connect.framework_secret "
+    "legacy.source connect.framework_secret watch.ENDED watch.WORDS streams "
     "engine.Commit engine.KEEP engine.DROP"
 )
 """What an integration is made of."""
@@ -47,6 +47,7 @@ MAY_IMPORT = {
     "change": "errors codec record rotation",
     "gate": "errors codec policy record change",
     "store": "errors clock codec record change gate",
+    "feed": "",
     "rows": "errors codec policy record store",
     # Decisions, without I/O.
     "fields": "errors codec",
@@ -63,9 +64,14 @@ MAY_IMPORT = {
     "replies": "errors",
     # At work: the drivers of the engine, and the store that a URL names.
     "connect": "errors clock keyring store stores",
-    "manager": (
-        "errors clock keyring token jwt_token policy store info session events engine directory tickets cookies connect"
+    "listener": "errors clock fork events feed",
+    "near": "clock record store",
+    "watch": "errors clock record store",
+    "hearing": "errors token session feed listener near watch",
+    "managing": (
+        "errors clock keyring token jwt_token policy store events engine directory tickets cookies connect hearing"
     ),
+    "manager": "errors clock store info session engine tickets watch managing",
     # What other libraries' sessions were. A middleware's settings know of sources, and its drivers exchange.
     "legacy": "errors token codec record change gate store session events engine fields",
     "paths": "errors",
@@ -74,6 +80,7 @@ MAY_IMPORT = {
         "engine.Commit engine.KEEP engine.DROP"
     ),
     "incoming": "",
+    "streams": "session manager",
     "arrival": "errors session manager replies legacy exchange",
     "departure": "errors session events manager exchange engine.Commit engine.KEEP",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",

@@ -30,7 +30,7 @@ def arrive(visit: Exchange[SessionManager]) -> Reply | None:
     store of a legacy source. On a public path it is a visitor's then, and `visit.fault` says why."""
     manager = visit.front.manager
     try:
-        session = manager.load(visit.token(), visit.client, held=visit.held)
+        session = manager.load(visit.token(), visit.client, held=visit.held, fresh=visit.unsafe)
         if visit.front.legacy:
             session = _exchange(visit, session)
     except (StoreUnavailable, ConfigurationError) as error:
@@ -43,7 +43,7 @@ async def aarrive(visit: Exchange[AsyncSessionManager]) -> Reply | None:
     """As `arrive`."""
     manager = visit.front.manager
     try:
-        session = await manager.load(visit.token(), visit.client, held=visit.held)
+        session = await manager.load(visit.token(), visit.client, held=visit.held, fresh=visit.unsafe)
         if visit.front.legacy:
             session = await _aexchange(visit, session)
     except (StoreUnavailable, ConfigurationError) as error:

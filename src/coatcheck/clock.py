@@ -13,6 +13,15 @@ system_clock: Clock = time.time
 """The default. Only this clock is corrected to the store's; an injected one is taken at its word."""
 
 
+_COUNTER: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
+
+
+def elapsed() -> float:
+    """Seconds from some start, for waits that must also end where the machine was suspended meanwhile: there
+    `time.monotonic` stands still on Linux."""
+    return time.monotonic() if _COUNTER is None else time.clock_gettime(_COUNTER)
+
+
 def as_datetime(seconds: float) -> datetime:
     """An instant in seconds since the epoch as an aware UTC datetime."""
     return datetime.fromtimestamp(seconds, UTC)

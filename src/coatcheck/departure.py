@@ -47,12 +47,23 @@ async def acommit(visit: Exchange[AsyncSessionManager], session: Session, *, fai
 async def to_its_end(commit: Coroutine[Any, Any, T]) -> T:
     """Its result. It is a task of its own: a client that hangs up, and so cancels the request, must not cancel its
     logout."""
+    if not on_asyncio():
+        return await commit
     task = asyncio.ensure_future(commit)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         task.add_done_callback(_alone)
         raise
+
+
+def on_asyncio() -> bool:
+    """Whether asyncio runs this. With Starlette it may be trio, of which nothing here knows tasks."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _alone(task: asyncio.Task[Any]) -> None:

@@ -2,117 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, TypeVar
 
-from . import jwt_token, token
-from .clock import Clock, system_clock
-from .connect import SecretSetting, check_namespace, open_keyring, open_store
-from .cookies import Cookie, CookieSettings
-from .directory import Directory
-from .engine import KEEP, Commit, Engine, Plan, UserField
-from .errors import ConfigurationError, SessionDataError, StoreUnavailable
-from .events import Events, Subscriber
+from .engine import KEEP, Commit, Plan
+from .errors import SessionDataError, StoreUnavailable
 from .info import Client, ClientSource, SessionInfo
-from .keyring import Keyring
-from .policy import Policy
+from .managing import Managing
 from .session import Session, UserId
 from .store import AsyncMeets, AsyncStore, Meets, Stats, Store
-from .tickets import AsyncTickets, TicketEngine, Tickets
+from .tickets import AsyncTickets, Tickets
+from .watch import AsyncWatch, Watch
 
-S = TypeVar("S", Store, AsyncStore)
 T = TypeVar("T")
-
-_FORMATS: dict[str, token.Format] = {"signed": token, "jwt": jwt_token}
-
-
-class _Manager(Generic[S]):
-    """What both have in common: settings, keys, cookie, events. Constructing does no I/O."""
-
-    _opener: str
-
-    def __init__(
-        self,
-        store: str | S | None = None,
-        *,
-        secret: SecretSetting = None,
-        policy: Policy | None = None,
-        cookie: CookieSettings | None = None,
-        namespace: str = "coatcheck",
-        user_field: UserField = None,
-        token_format: Literal["signed", "jwt"] = "signed",
-        near_cache: bool = False,
-        record_client: bool = True,
-        clock: Clock = system_clock,
-    ) -> None:
-        """Everything has a good default.
-
-        `store` is a URL, a store object, or None for the environment's `COATCHECK_STORE`. `secret` is one
-        key or several, the newest first, of 32 bytes or more each; None: the environment's, else an embedded
-        store's own. `policy` says how long sessions live, `cookie` what their cookie looks like. `namespace`
-        keeps applications that share a store apart, and names the cookie. `user_field` names the field
-        (or is a callable on the session) that holds the user's id in code that never calls `login`.
-        `token_format`: "signed", 86 characters; or "jwt", the same reference in a JWT of about 190, for gateways
-        that insist on one. `near_cache` is not built yet. `record_client`: whether address and browser are kept
-        for lists of devices. `clock` returns seconds since the epoch, for tests.
-
-        Raises `ConfigurationError` for settings that contradict themselves.
-        """
-        if token_format not in _FORMATS:
-            raise ConfigurationError(f'token_format={token_format!r}: "signed" or "jwt"')
-        if near_cache:
-            raise ConfigurationError("near_cache=True: this version has no near cache; leave it out")
-        if policy is not None and not isinstance(policy, Policy):
-            raise ConfigurationError(f"policy: a Policy(...), not a {type(policy).__name__}")
-        if cookie is not None and not isinstance(cookie, CookieSettings):
-            raise ConfigurationError(f"cookie: CookieSettings(...), not a {type(cookie).__name__}")
-        if not callable(clock):
-            raise ConfigurationError("clock: a callable that returns seconds since the epoch")
-        self.namespace = check_namespace(namespace)
-        self.policy = policy or Policy()
-        self.store: S = open_store(store, namespace, self._opener)
-        if not isinstance(secret, (str, bytes, Iterable, type(None))):
-            raise ConfigurationError("secret: text, bytes, or a list of them. Make one with `coatcheck keygen`.")
-        self._secret = secret if secret is None or isinstance(secret, (str, bytes)) else list(secret)
-        self._keys: Keyring | None = None
-        self._unmet = True
-        if self._secret is not None:
-            self._keyring()
-        self._events = Events()
-        self.engine = Engine(
-            keyring=self._keyring,
-            policy=self.policy,
-            clock=clock,
-            events=self._events,
-            user_field=user_field,
-            record_client=record_client,
-            tokens=_FORMATS[token_format],
-            offset=lambda: self.store.offset,
-        )
-        self._directory = Directory(self.engine)
-        self.ticket_engine = TicketEngine(self.engine, self._keyring, namespace)
-        """The plans behind `tickets`, for `carry_out`."""
-        self.cookie = Cookie(cookie or CookieSettings(), namespace, self.engine.verify)
-        """Reads the Cookie header, and writes the response's headers."""
-        self._begin()
-
-    def _begin(self) -> None:
-        """What differs."""
-        raise NotImplementedError
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.namespace} on {type(self.store).__name__}>"
-
-    def _keyring(self) -> Keyring:
-        if self._keys is None:
-            self._keys = open_keyring(self._secret, self.store, self.namespace)
-        return self._keys
-
-    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber(event)` for every event from now on; returns the function that stops it."""
-        return self._events.subscribe(subscriber)
 
 
 def _instant(before: datetime | None) -> float | None:
@@ -121,7 +25,7 @@ def _instant(before: datetime | None) -> float | None:
     return None if before is None else before.timestamp()
 
 
-class SessionManager(_Manager[Store]):
+class SessionManager(Managing[Store]):
     """Sessions for synchronous code: WSGI, scripts, workers. Safe to share between threads, and after a fork."""
 
     _opener = "open_sync"
@@ -149,6 +53,8 @@ class SessionManager(_Manager[Store]):
                 except (StoreUnavailable, SessionDataError) as error:
                     method, arguments = plan.throw(error)
                 else:
+                    if self.hearing.near is not None:
+                        self.hearing.near.wrote(method, arguments, result)
                     method, arguments = plan.send(result)
         except StopIteration as done:
             value: T = done.value
@@ -159,21 +65,37 @@ class SessionManager(_Manager[Store]):
         return self._drive(plan)
 
     def load(
-        self, token: str | None, client: ClientSource = None, *, began: float | None = None, held: float = 0.0
+        self,
+        token: str | None,
+        client: ClientSource = None,
+        *,
+        began: float | None = None,
+        held: float = 0.0,
+        fresh: bool = False,
     ) -> Session:
         """The session that a token names; an anonymous one for None, a bad token or an ended session.
 
         `began` is the request's arrival in seconds since the epoch, where the load comes later than that;
-        `held` the seconds for which a proxy may have kept it before that, as nginx keeps an upload.
+        `held` the seconds for which a proxy may have kept it before that, as nginx keeps an upload. `fresh`: not from
+        the near cache, as for a request that may write.
         Raises `StoreUnavailable` when the store does not answer, never for a bad token.
         """
-        session, shown = self.engine.begin(token, client, began, held)
+        engine, near = self.engine, self.hearing.near
+        session, shown = engine.begin(token, client, began, held)
         if shown is not None:
             if self._unmet:
                 self._meet()
-            value = self.store.load(shown.handle)
-            if not self.engine.admit(session, shown, value):
-                self._drive(self.engine.turn_away(session, shown, value))
+            if near is None:
+                value = self.store.load(shown.handle)
+            else:
+                kept = None if fresh else near.get(shown.handle)
+                if kept is not None and engine.admit(session, shown, kept):
+                    return session
+                mark = self.hearing.reading(near, shown.handle)
+                value = self.store.load(shown.handle)
+                near.keep(mark, shown.handle, value)
+            if not engine.admit(session, shown, value):
+                self._drive(engine.turn_away(session, shown, value))
         return session
 
     def commit(self, session: Session, *, failed: bool = False) -> Commit:
@@ -228,6 +150,10 @@ class SessionManager(_Manager[Store]):
         """Write fields into all of a user's live sessions, and logins of the next minute; how many sessions."""
         return self._drive(self._directory.update_user(user_id, dict(fields)))
 
+    def watch(self, session: Session | str) -> Watch:
+        """Learn when a stored session (or the one with that handle) has ended, for a stream that is open for long."""
+        return Watch(self.hearing.watches, self.hearing.watched(session), self.store.load, self.engine.now)
+
     def purge(self) -> int:
         """Delete what is over and forgotten, in small batches; how many rows."""
         return self._drive(self._directory.purge())
@@ -238,6 +164,7 @@ class SessionManager(_Manager[Store]):
 
     def close(self) -> None:
         """Give the connections back."""
+        self.hearing.close()
         self.store.close()
 
     def __enter__(self) -> SessionManager:
@@ -247,7 +174,7 @@ class SessionManager(_Manager[Store]):
         self.close()
 
 
-class AsyncSessionManager(_Manager[AsyncStore]):
+class AsyncSessionManager(Managing[AsyncStore]):
     """Sessions for asynchronous code: the same constructor, the same methods, awaited."""
 
     _opener = "open_async"
@@ -275,6 +202,8 @@ class AsyncSessionManager(_Manager[AsyncStore]):
                 except (StoreUnavailable, SessionDataError) as error:
                     method, arguments = plan.throw(error)
                 else:
+                    if self.hearing.near is not None:
+                        self.hearing.near.wrote(method, arguments, result)
                     method, arguments = plan.send(result)
         except StopIteration as done:
             value: T = done.value
@@ -285,15 +214,29 @@ class AsyncSessionManager(_Manager[AsyncStore]):
         return await self._drive(plan)
 
     async def load(
-        self, token: str | None, client: ClientSource = None, *, began: float | None = None, held: float = 0.0
+        self,
+        token: str | None,
+        client: ClientSource = None,
+        *,
+        began: float | None = None,
+        held: float = 0.0,
+        fresh: bool = False,
     ) -> Session:
         """As `SessionManager.load`."""
-        engine = self.engine
+        engine, near = self.engine, self.hearing.near
         session, shown = engine.begin(token, client, began, held)
         if shown is not None:
             if self._unmet:
                 await self._meet()
-            value = await self.store.load(shown.handle)
+            if near is None:
+                value = await self.store.load(shown.handle)
+            else:
+                kept = None if fresh else near.get(shown.handle)
+                if kept is not None and engine.admit(session, shown, kept):
+                    return session
+                mark = self.hearing.reading(near, shown.handle)
+                value = await self.store.load(shown.handle)
+                near.keep(mark, shown.handle, value)
             if not engine.admit(session, shown, value):
                 await self._drive(engine.turn_away(session, shown, value))
         return session
@@ -341,6 +284,10 @@ class AsyncSessionManager(_Manager[AsyncStore]):
         """As `SessionManager.update_user`."""
         return await self._drive(self._directory.update_user(user_id, dict(fields)))
 
+    def watch(self, session: Session | str) -> AsyncWatch:
+        """Learn when a stored session (or the one with that handle) has ended, for a websocket or a stream."""
+        return AsyncWatch(self.hearing.watches, self.hearing.watched(session), self.store.load, self.engine.now)
+
     async def purge(self) -> int:
         """As `SessionManager.purge`."""
         return await self._drive(self._directory.purge())
@@ -351,6 +298,7 @@ class AsyncSessionManager(_Manager[AsyncStore]):
 
     async def aclose(self) -> None:
         """Give the connections back."""
+        self.hearing.close()
         await self.store.close()
 
     async def __aenter__(self) -> AsyncSessionManager:

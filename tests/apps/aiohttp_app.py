@@ -9,6 +9,7 @@ from aiohttp import web
 
 from coatcheck.integrations.aiohttp import manager_from, session_from, setup, ticket_from, ticket_gate
 from coatcheck.testing.latch import passed
+from tests.apps.ticking import TYPE, quiet
 
 routes = web.RouteTableDef()
 
@@ -71,6 +72,24 @@ async def write(request: web.Request) -> web.Response:
     if names["verb"] == "refuse":
         raise web.HTTPForbidden
     return web.Response(text="done")
+
+
+@routes.get("/events")
+async def events(request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": TYPE})
+    await response.prepare(request)
+    async for event in quiet():
+        await response.write(event)
+    return response
+
+
+@routes.get("/socket")
+async def talk(request: web.Request) -> web.WebSocketResponse:
+    response = web.WebSocketResponse()
+    await response.prepare(request)
+    async for message in response:
+        await response.send_str(message.data)
+    return response
 
 
 @routes.get("/ticket")

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from django.urls import path
 
 from coatcheck.testing.latch import wait
+from tests.apps.ticking import TYPE, ticks
 
 settings.configure(
     SECRET_KEY="for-tests-alone",
@@ -79,6 +80,10 @@ def stream(request: HttpRequest, name: str, value: str) -> StreamingHttpResponse
     return StreamingHttpResponse(body())
 
 
+def events(_request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(ticks(), content_type=TYPE)
+
+
 def ticket(request: HttpRequest) -> HttpResponse:
     jwt = manager_from(request).tickets.issue("download", {"file": "a.txt"}, session=session_from(request))
     return HttpResponse(jwt)
@@ -101,6 +106,7 @@ def routes(views: dict[str, Any]) -> list[Any]:
         path("rotate", views["rotate"]),
         path("stream/<name>/<value>", views["stream"]),
         path("<verb>/<name>/<value>", views["write"]),
+        path("events", views["events"]),
         path("ticket", views["ticket"]),
         path("download", views["download"]),
     ]

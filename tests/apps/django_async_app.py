@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpRe
 from coatcheck.integrations.django import async_manager_from, session_from, ticket_from, ticket_required
 from coatcheck.testing.latch import passed
 from tests.apps.django_app import USER, routes
+from tests.apps.ticking import TYPE, quiet
 
 settings.ROOT_URLCONF = __name__
 
@@ -60,6 +61,10 @@ async def stream(request: HttpRequest, name: str, value: str) -> StreamingHttpRe
         yield "written"
 
     return StreamingHttpResponse(body())
+
+
+async def events(_request: HttpRequest) -> StreamingHttpResponse:
+    return StreamingHttpResponse(quiet(), content_type=TYPE)
 
 
 async def ticket(request: HttpRequest) -> HttpResponse:

@@ -8,6 +8,7 @@ from flask import Flask, Response, jsonify, request, session, stream_with_contex
 
 from coatcheck.integrations.flask import Coatcheck, manager_from, session_from, ticket_from, ticket_gate
 from coatcheck.testing.latch import wait
+from tests.apps.ticking import TYPE, ticks
 
 app = Flask(__name__)
 Coatcheck(app)
@@ -74,6 +75,12 @@ def stream(name: str, value: str) -> Iterator[str]:
         yield "written"
 
     return stream_with_context(body())
+
+
+@app.get("/events")
+def events() -> Response:
+    """Never ends by itself."""
+    return Response(ticks(), mimetype=TYPE)
 
 
 @app.get("/ticket")

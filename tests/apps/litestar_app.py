@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from litestar import Litestar, Request, get, post, route
+from litestar import Litestar, Request, WebSocket, get, post, route, websocket
 from litestar.di import NamedDependency, Provide
 from litestar.exceptions import PermissionDeniedException
 from litestar.params import FromPath, FromQuery
@@ -21,6 +21,7 @@ from coatcheck.integrations.litestar import (
     ticket_gate,
 )
 from coatcheck.testing.latch import passed
+from tests.apps.ticking import TYPE, quiet
 
 sessions = SessionConfig()
 
@@ -90,6 +91,18 @@ async def stream(session: NamedDependency[Session], name: FromPath[str], value: 
     return Stream(body())
 
 
+@get("/events")
+async def events() -> Stream:
+    return Stream(quiet(), media_type=TYPE)
+
+
+@websocket("/socket")
+async def socket(socket: WebSocket[Any, Any, Any]) -> None:
+    await socket.accept()
+    while True:
+        await socket.send_text(await socket.receive_text())
+
+
 @get("/ticket", media_type="text/plain")
 async def ticket(request: Request[Any, Any, Any]) -> str:
     tickets = manager_from(request).tickets
@@ -109,7 +122,7 @@ async def download(request: Request[Any, Any, Any]) -> str:
 
 
 app = Litestar(
-    [me, page, login, logout, fail_out, rotate, write, stream, ticket, download],
+    [me, page, login, logout, fail_out, rotate, write, stream, events, socket, ticket, download],
     dependencies={"session": Provide(provide_session)},
     on_app_init=[sessions.on_app_init],
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from quart import Quart, Response, jsonify, request, session, stream_with_context
+from quart import Quart, Response, jsonify, request, session, stream_with_context, websocket
 
 from coatcheck.integrations.quart import Coatcheck, manager_from, session_from, ticket_from, ticket_gate
 from coatcheck.testing.latch import passed
+from tests.apps.ticking import TYPE, quiet
 
 app = Quart(__name__)
 Coatcheck(app)
@@ -76,6 +77,22 @@ async def stream(name: str, value: str) -> Any:
         yield "written"
 
     return body()
+
+
+@app.get("/events")
+async def events() -> Response:
+    """Never ends by itself."""
+    response = Response(quiet(), mimetype=TYPE)
+    response.timeout = None
+    return response
+
+
+@app.websocket("/socket")
+async def socket() -> None:
+    """Says back what it hears."""
+    await websocket.accept()
+    while True:
+        await websocket.send(await websocket.receive())
 
 
 @app.get("/ticket")

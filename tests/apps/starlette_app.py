@@ -8,11 +8,13 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from coatcheck.integrations.gate import TicketGate, ticket_from
 from coatcheck.integrations.starlette import SessionMiddleware, manager_from, session_from
 from coatcheck.testing.latch import passed
+from tests.apps.ticking import TYPE, quiet
 
 OK = PlainTextResponse("ok")
 
@@ -67,6 +69,16 @@ async def stream(request: Request) -> Response:
     return StreamingResponse(body())
 
 
+async def events(_: Request) -> Response:
+    return StreamingResponse(quiet(), media_type=TYPE)
+
+
+async def socket(socket: WebSocket) -> None:
+    await socket.accept()
+    while True:
+        await socket.send_text(await socket.receive_text())
+
+
 async def ticket(request: Request) -> Response:
     tickets = manager_from(request).tickets
     return PlainTextResponse(await tickets.issue("download", {"file": "a.txt"}, session=session_from(request)))
@@ -87,6 +99,8 @@ app = Starlette(
         Route("/rotate", rotate, methods=["POST"]),
         Route("/stream/{name}/{value}", stream, methods=["POST"]),
         Route("/{verb}/{name}/{value}", write, methods=["POST"]),
+        Route("/events", events),
+        WebSocketRoute("/socket", socket),
         Route("/ticket", ticket),
         Route("/download", download, middleware=[Middleware(TicketGate)]),
     ],

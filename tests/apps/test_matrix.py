@@ -1,16 +1,28 @@
-"""One login for all: signed in with any framework, known by every other, revoked in all at once."""
+"""One login for all: signed in with any framework, known by every other, revoked in all at once.
+
+Revoked in open connections, too: a websocket or a stream of events ends with its session, on any machine.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import aiohttp
 import pytest
 
 from coatcheck import SessionManager
 from coatcheck.testing.visitor import Visitor
+from tests.apps.opened import end_of, events, says, socket
 from tests.apps.served import SECRET, SERVERS, running
+
+WITHIN = 1.0
+"""Seconds in which an open connection is closed whose session has ended."""
+STREAMS = ["starlette", "quart", "litestar", "aiohttp", "wsgi", "flask", "django", "django-async"]
+SOCKETS = ["starlette", "quart", "litestar", "aiohttp"]
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
@@ -56,3 +68,37 @@ def test_signed_out_anywhere_signed_out_everywhere(bases: dict[str, str]) -> Non
             there.jar = dict(here.jar)
             assert there.post("/logout").status_code == 200
             assert here.seen() == (None, {})
+
+
+@pytest.mark.parametrize("framework", STREAMS)
+async def test_a_stream_of_events_ends_with_its_session(bases: dict[str, str], store: str, framework: str) -> None:
+    """Revoked by another process: it is over, and cleanly, also where nothing is said; somebody else's goes on."""
+    base, user = bases[framework], f"streams-of-{framework}"
+    with ThreadPoolExecutor(1) as pool, SessionManager(store, secret=SECRET) as manager:
+        mine, other = Visitor(base, pool), Visitor(base, pool)
+        for visitor, name in ((mine, user), (other, f"{user}-other")):
+            assert (await asyncio.to_thread(visitor.post, f"/login/{name}")).status_code == 200
+        async with events(base, mine) as pieces, events(base, other) as others:
+            over, others_over = asyncio.create_task(end_of(pieces)), asyncio.create_task(end_of(others))
+            assert await asyncio.to_thread(manager.revoke_user, user) == 1
+            began = time.monotonic()
+            assert await over - began < WITHIN
+            assert not others_over.done()
+            others_over.cancel()
+
+
+@pytest.mark.parametrize("framework", SOCKETS)
+async def test_a_websocket_is_closed_with_its_session(bases: dict[str, str], store: str, framework: str) -> None:
+    """Revoked by another process: 4401, also where nobody speaks; somebody else's goes on."""
+    base, user = bases[framework], f"sockets-of-{framework}"
+    with ThreadPoolExecutor(1) as pool, SessionManager(store, secret=SECRET) as manager:
+        mine, other = Visitor(base, pool), Visitor(base, pool)
+        for visitor, name in ((mine, user), (other, f"{user}-other")):
+            assert (await asyncio.to_thread(visitor.post, f"/login/{name}")).status_code == 200
+        async with socket(base, mine) as opened, socket(base, other) as others:
+            assert await asyncio.to_thread(manager.revoke_user, user) == 1
+            began = time.monotonic()
+            message = await opened.receive(timeout=30)
+            assert time.monotonic() - began < WITHIN
+            assert (message.type, message.data) == (aiohttp.WSMsgType.CLOSE, 4401)
+            await says(others)

@@ -10,6 +10,7 @@ from coatcheck.integrations.wsgi import SessionMiddleware, manager_from, session
 from coatcheck.integrations.wsgi_gate import TicketGate, ticket_from
 from coatcheck.integrations.wsgi_response import Environ, StartResponse
 from coatcheck.testing.latch import wait
+from tests.apps.ticking import TYPE, ticks
 
 TEXT, JSON = "text/plain; charset=utf-8", "application/json"
 
@@ -61,6 +62,9 @@ def router(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     path = environ["PATH_INFO"]
     if path == "/download":
         return gate(environ, start_response)
+    if path == "/events":
+        start_response("200 OK", [("Content-Type", TYPE)])
+        return ticks()
     if path.startswith("/stream/"):
         start_response("200 OK", [("Content-Type", TEXT)])
         return stream(environ)

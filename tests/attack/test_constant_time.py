@@ -123,7 +123,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         ],
         "stores.redis.plans": ["after != before", "after in handles", "handles.index(after)"],
         "stores.postgresql.plans": ["after != before", "handle in ended"],
-        "stores.redis.values": ["key.startswith(f'{self._start}{bucket_of(handle)}}}:')"],
+        "stores.redis.values": ["key.startswith(f'{self.start}{bucket_of(handle)}}}:')"],
     },
     "a nonce that this server made for one command, which no client sends": {
         "stores.memory": ["mark[0] == nonce"],

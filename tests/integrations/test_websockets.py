@@ -14,6 +14,7 @@ from starlette.routing import WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from coatcheck import AsyncSessionManager
 from coatcheck.errors import CoatcheckError
 from coatcheck.integrations.asgi import SessionMiddleware, session_from
 from tests.integrations.front import ELSEWHERE, NAME, NAVIGATION, ORIGIN, Front, cookie
@@ -285,3 +286,28 @@ async def test_a_browsers_handshake_on_localhost_has_the_pages_session(desk: Fro
         headers = {"host": "localhost:8000", "origin": "http://localhost:8000", "cookie": f"{name}={token}"}
         sent = await talk(served(desk, who), headers, scheme="ws")
         assert sent[-1]["text"] == "7"
+
+
+# -- under another event loop --------------------------------------------------------------------------------
+
+
+def test_without_asyncio_a_write_and_a_websocket_work() -> None:
+    """Starlette's test client runs on trio if one asks it to: with a store in memory nothing here needs asyncio."""
+    manager = AsyncSessionManager("memory://", namespace="trio", secret="one-that-guards-nothing-for-tests-alone")
+
+    async def endpoint(socket: WebSocket) -> None:
+        session_from(socket)["seen"] = 1
+        await socket.accept()
+        await socket.close()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await endpoint(WebSocket(scope, receive, send))
+
+    middleware = SessionMiddleware(app, manager)
+    talking = talk(middleware, {})
+    with pytest.raises(StopIteration) as over:  # noqa: PT012 (any of its steps may be the last)
+        while True:
+            talking.send(None)  # as a loop that is nobody's
+    accept, close = over.value.value
+    assert headers_of(accept, b"set-cookie")
+    assert close["type"] == "websocket.close"

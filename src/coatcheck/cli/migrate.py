@@ -25,7 +25,7 @@ tables. exit code: 0 they are there; 2 they could not be made.
 class HasTables(Protocol):
     """A store whose tables somebody has to make."""
 
-    def make_tables(self, *, unlogged: bool = False) -> bool:
+    def make_tables(self, *, unlogged: bool = False, feed: bool = False) -> bool:
         """Make what is missing; False if nothing was."""
         ...
 
@@ -39,6 +39,12 @@ def add(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="faster writes; after a crash of the server, or on a promoted replica, everybody signs in again",
     )
+    parser.add_argument(
+        "--feed",
+        action="store_true",
+        help="have the server tell what changes, for near_cache=True and to end open connections; it costs each "
+        "write a NOTIFY. Also for tables that are there",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -47,13 +53,13 @@ def run(options: argparse.Namespace) -> int:
         if options.show:
             from coatcheck.stores.postgresql import schema
 
-            sys.stdout.write(schema(options.namespace, unlogged=options.unlogged))
+            sys.stdout.write(schema(options.namespace, unlogged=options.unlogged, feed=options.feed))
             return 0
         with SessionManager(options.url, namespace=options.namespace) as manager:
             store = manager.store
             if not isinstance(store, HasTables):
                 sys.stdout.write(f"{type(store).__name__} needs no tables to be made\n")
-            elif store.make_tables(unlogged=options.unlogged):
+            elif store.make_tables(unlogged=options.unlogged, feed=options.feed):
                 sys.stdout.write("the tables were made\n")
             else:
                 sys.stdout.write("the tables are there already\n")

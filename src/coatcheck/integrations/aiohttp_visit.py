@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 from ..arrival import aarrive
@@ -17,6 +18,8 @@ from ..exchange import ANSWERED, CACHE_RULES, NOTHING, Exchange, Front, Told
 from ..incoming import joined
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
+from ..streams import EVENTS, Guard, is_open
+from ..watch import ENDED, WORDS
 
 try:
     from aiohttp import web
@@ -58,6 +61,9 @@ class Visit(Exchange[AsyncSessionManager]):
     tells: Told = NOTHING
     failed = True
     """Until a response below 500 starts."""
+    guard: Guard | None = None
+    """While a websocket or a stream of events is open, who closes it with its session."""
+    open_response: web.StreamResponse
     refused: Exception | None = None
     """Why the last response that was tried could not go out."""
 
@@ -120,6 +126,9 @@ class Visit(Exchange[AsyncSessionManager]):
             if answer is None:
                 raise
             return answer
+        finally:
+            if self.guard is not None:
+                await self.guard.stop()
         if raised is not None:
             raise raised
         return response
@@ -132,14 +141,16 @@ class Visit(Exchange[AsyncSessionManager]):
         elif has_more(self, self.session):
             await self._settle(self.failed)
 
-    async def _failed(self, error: BaseException) -> web.Response | None:
+    async def _failed(self, error: BaseException) -> web.StreamResponse | None:
         """A failed request commits nothing but an end. The answer to its error, if that is ours to answer."""
         started = self.committed
         # A websocket whose other side has gone has not failed.
         gone = self.websocket and isinstance(error, asyncio.CancelledError) and self.request.transport is None
         await self._settle(failed=self.failed or not gone)
         if started:
-            return None
+            # What it writes to what we have closed is no fault of its own.
+            closed = self.guard is not None and self.guard.explains(error, RuntimeError, ConnectionError)
+            return self.open_response if closed else None
         refused = self.refused
         if refused is not None and refused is error:
             return self.answer(self.replacement(refused)) if self.is_ours(error) else None
@@ -183,11 +194,23 @@ class Visit(Exchange[AsyncSessionManager]):
             _not_started(self.request)
             raise
         tell(response, self.tells)
+        if is_open(self.session, EVENTS if self.websocket else response.content_type):
+            self.open_response = response
+            self.guard = Guard(self.front.manager, self.session, partial(_end, response))
 
     def answer(self, reply: Reply) -> web.Response:
         """A whole response in place of the handler's."""
         self.committed = True
         return as_response(reply)
+
+
+async def _end(response: web.StreamResponse) -> None:
+    while not response.prepared:  # noqa: ASYNC110 (aiohttp has no event for it, and it is but a moment)
+        await asyncio.sleep(0.01)
+    if isinstance(response, web.WebSocketResponse):
+        await response.close(code=ENDED, message=WORDS.encode())
+    else:
+        await response.write_eof()
 
 
 def _not_started(request: web.BaseRequest) -> None:

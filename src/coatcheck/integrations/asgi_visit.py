@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
-from ..departure import acommit, asettle, has_more
+from ..departure import acommit, asettle, has_more, on_asyncio
 from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
 from ..incoming import joined
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
+from ..streams import EVENTS, Closed, Guard, is_open
+from ..watch import ENDED, WORDS
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -51,6 +53,8 @@ class Visit(Exchange[AsyncSessionManager]):
     spoiled = False
     """Whether it has failed whatever the status."""
     error: Exception | None = None
+    guard: Guard | None = None
+    """While a websocket or a stream of events is open, who closes it with its session."""
 
     def __init__(self, app: App, front: Front[AsyncSessionManager], scope: Scope, receive: Receive, send: Send) -> None:
         self.app, self.scope, self.receive, self.send = app, scope, receive, send
@@ -130,7 +134,7 @@ class Visit(Exchange[AsyncSessionManager]):
     async def run(self) -> None:
         """Call the application; commit before its response starts, and once more at its end."""
         try:
-            await self.app(self.scope, self.receive, self.sending)
+            await self._application()
         except ANSWERED as error:
             await self._settle(failed=True)
             if self.started:
@@ -147,6 +151,16 @@ class Visit(Exchange[AsyncSessionManager]):
             raise self.error
         if not self.answered and self._has_more():
             await self._settle(failed=self.failed)
+
+    async def _application(self) -> None:
+        try:
+            await self.app(self.scope, self.receive, self.sending)
+        except Exception as error:
+            if self.guard is None or not self.guard.explains(error):
+                raise
+        finally:
+            if self.guard is not None:
+                await self.guard.stop()
 
     async def _settle(self, failed: bool) -> None:
         """The commit after the response."""
@@ -175,7 +189,20 @@ class Visit(Exchange[AsyncSessionManager]):
                 await self.answer(self.replacement(error))
                 return
             message = _with(message, self.told(session, result, status))
+            await self.send(message)
+            if is_open(session, _type(message)) and on_asyncio():
+                self.guard = Guard(self.front.manager, session, self.close)
+            return
+        if self.guard is not None and self.guard.closed:
+            raise Closed
         await self.send(message)
+
+    async def close(self) -> None:
+        """End what is open."""
+        if self.websocket:
+            await self.send({"type": "websocket.close", "code": ENDED, "reason": WORDS})
+        else:
+            await self.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     # -- answers of our own ------------------------------------------------------------------------------
 
@@ -192,6 +219,14 @@ class Visit(Exchange[AsyncSessionManager]):
             return
         await self.send({"type": start, "status": reply.status, "headers": reply.headers})
         await self.send({"type": body, "body": b"" if self.method == "HEAD" else reply.body})
+
+
+def _type(start: Message) -> str | None:
+    """The type of the body that starts here, if it is one; an open websocket is a stream as well."""
+    if start["type"] == "websocket.accept":
+        return EVENTS
+    headers: Iterable[tuple[bytes, bytes]] = start.get("headers") or ()
+    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), None)
 
 
 def _with(message: Message, told: Told) -> Message:

@@ -17,6 +17,7 @@ from ..exchange import CACHE_RULES, Exchange, Front, Told
 from ..incoming import environ_headers, environ_path, is_handshake
 from ..manager import SessionManager
 from ..replies import Reply
+from ..streams import ends_with
 
 _PIECE = 16_384
 
@@ -112,7 +113,8 @@ class Visit(Exchange[SessionManager]):
         self._committed = True
         _tell(response, self.told(self.session, result, status))
         if response.is_streamed and not response.direct_passthrough:
-            response.response = _Body(response.response, self)
+            body = ends_with(self.front.manager, self.session, response.content_type, response.response)
+            response.response = _Body(body, self)
 
     def settle(self, failed: bool) -> None:
         """The commit at the end of a streamed body, or of a request that never came to its response: there is

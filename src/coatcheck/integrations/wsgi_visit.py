@@ -9,6 +9,7 @@ from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
 from ..incoming import environ_headers, environ_path, is_handshake
 from ..manager import SessionManager
 from ..replies import Reply, refusal
+from ..streams import Stream, ends_with
 from .wsgi_input import Ahead
 from .wsgi_response import Environ, Headers, Response, StartResponse
 
@@ -73,6 +74,8 @@ class Visit(Exchange[SessionManager], Response):
             if not self.is_ours(error):
                 raise
             return self.replacement(error)
+        kind = next((value for name, value in headers if name.lower() == "content-type"), None)
+        self._pieces = iter(ends_with(self.front.manager, session, kind, self._pieces))
         return _with(headers, self.told(session, result, status))
 
     def failed_with(self, error: BaseException, /) -> Reply | None:
@@ -85,6 +88,8 @@ class Visit(Exchange[SessionManager], Response):
 
     def ends(self) -> None:
         """Commit what the body changed while it went out. There is nobody left to tell but the log."""
+        if isinstance(self._pieces, Stream):
+            self._pieces.close()
         if not self.answered and (not self.started or has_more(self, self.session)):
             self._settle()
 

@@ -16,6 +16,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from ..change import Change, apply
 from ..codec import Wire
 from ..errors import StoreUnavailable
+from ..feed import Counted
 from ..gate import Gate
 from ..offload import Inline
 from ..record import Ended, Record, held
@@ -57,8 +58,11 @@ class MemoryStore:
     """A `Store` in a few dictionaries."""
 
     offset = 0.0
+    at_hand = True
+    """A near cache would be no nearer."""
 
     def __init__(self) -> None:
+        self._writes = 0
         self._lock = threading.RLock()
         _in_this_process.add(self)
         self._sessions: dict[str, Record | Ended] = {}
@@ -221,12 +225,18 @@ class MemoryStore:
             raise StoreUnavailable("the store already has a session of this new, random name: is its data intact?")
         self._put(record)
 
+    def feed(self) -> Counted:
+        """As `feed.Feeds`."""
+        return Counted(lambda: self._writes, lambda: None)
+
     def _put(self, record: Record) -> None:
+        self._writes += 1
         self._sessions[record.handle] = record
         if record.user_id is not None:
             self._users.setdefault(record.user_id, {})[record.handle] = None
 
     def _bury(self, handle: str, ended: Ended) -> None:
+        self._writes += 1
         self._drop_member(self._sessions[handle], handle)
         # Whoever finds it later is not the one that ended it: a "drop" would delete another tab's cookie.
         self._sessions[handle] = ended._replace(by_this=False)
@@ -262,6 +272,11 @@ class AsyncMemoryStore(Inline):
     """The same, for asynchronous callers."""
 
     store: MemoryStore
+    at_hand = True
+
+    def feed(self) -> Counted:
+        """As `feed.Feeds`."""
+        return self.store.feed()
 
     def own_secret(self) -> str:
         """As the store's."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from ..feed import Counted
 from ..offload import Offloaded
 from ..store import Held
 from .sqlite_file import PATIENCE
@@ -33,6 +34,10 @@ class AsyncSQLiteStore(Offloaded):
     def own_secret(self) -> str:
         """As the store's."""
         return self.store.own_secret()
+
+    def feed(self) -> Counted:
+        """As `feed.Feeds`."""
+        return self.store.feed()
 
     async def load(self, handle: str) -> Held:
         if self._warm:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import StoreUnavailable
+from ..feed import Counted
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
@@ -205,6 +206,22 @@ class Database:
                 db.execute("COMMIT")
         finally:
             db.close()
+
+    def feed(self) -> Counted:
+        """Tells that somebody has written, on a connection of its own."""
+
+        def count() -> int:
+            try:
+                number: int = handle.db.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.Error as error:
+                raise self._plain(error) from error
+            return number
+
+        try:
+            handle = self._connect("reader")
+        except sqlite3.Error as error:
+            raise self._plain(error) from error
+        return Counted(count, handle.db.close)
 
     def close(self) -> None:
         """Close this process's connections; the next use opens new ones."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from ..change import Change, apply
 from ..codec import Wire, to_bytes
 from ..errors import ConfigurationError, StoreUnavailable
+from ..feed import Counted
 from ..gate import Gate, dump_patches, load_patches
 from ..health import Check
 from ..policy import TOMBSTONE
@@ -275,6 +276,10 @@ class SQLiteStore:
         self._db.close()
 
     # -- the secret --------------------------------------------------------------------------------------
+
+    def feed(self) -> Counted:
+        """As `feed.Feeds`."""
+        return self._db.feed()
 
     def own_secret(self) -> str:
         """The secret in `<file>.key`, readable by its owner alone; made where there is neither it nor a session.

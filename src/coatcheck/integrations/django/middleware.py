@@ -9,7 +9,7 @@ A subclass of Django's, so that its checks and the admin's pass. Under ASGI it i
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
@@ -25,6 +25,7 @@ from ...exchange import ANSWERED, Front
 from ...manager import AsyncSessionManager, SessionManager
 from ...replies import refusal
 from ...session import Session
+from ...streams import aends_with, ends_with
 from . import managers
 from .store import SessionStore
 from .visit import Visit, to_response
@@ -183,12 +184,17 @@ def _streams(visit: Visit, response: Any) -> Any:
     # A file's would lose the server's sendfile by it, and writes nothing.
     if not response.streaming or getattr(response, "file_to_stream", None) is not None:
         return response
-    around = _awhile if response.is_async else _while
-    response.streaming_content = around(visit, response.streaming_content)
+    kind, body = response.headers.get("Content-Type"), response.streaming_content
+    if response.is_async:
+        body = aends_with(managers.async_manager(), visit.store.core, kind, body) if visit.store else body
+        response.streaming_content = _awhile(visit, body)
+    else:
+        body = ends_with(managers.sync_manager(), visit.store.core, kind, body) if visit.store else body
+        response.streaming_content = _while(visit, body)
     return response
 
 
-def _while(visit: Visit, body: Iterator[bytes]) -> Iterator[bytes]:
+def _while(visit: Visit, body: Iterable[bytes]) -> Iterator[bytes]:
     failed = True
     try:
         yield from body

@@ -18,6 +18,7 @@ from ...change import Change
 from ...codec import Wire
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
+from .feed import PostgreSQLFeed
 from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
@@ -199,6 +200,10 @@ class AsyncPostgreSQLStore:
 
     async def stats(self, now: float) -> Stats:
         return await self._drive(self._plans.stats(now))
+
+    def feed(self) -> PostgreSQLFeed:
+        """As `feed.Feeds`."""
+        return PostgreSQLFeed(self.target, self.namespace)
 
     async def close(self) -> None:
         """Close this event loop's connections; it can be used again afterwards."""

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -20,36 +20,13 @@ from ...errors import CoatcheckError
 from ...health import Check
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
+from .feed import PostgreSQLFeed, connecting
 from .health import look
 from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
 
 T = TypeVar("T")
-
-
-class _Connection(psycopg.Connection[Any]):
-    """One whose every wait is over at a deadline (monotonic)."""
-
-    server: ClassVar[Server]
-    deadline = 0.0
-
-    @classmethod
-    def connect(cls, *arguments: Any, **keywords: Any) -> Any:
-        """As the driver's; the pool keeps to itself why it fails."""
-        try:
-            made = super().connect(*arguments, **keywords)
-        except psycopg.Error as error:
-            cls.server.refusal = error
-            raise
-        cls.server.refusal = None
-        return made
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """As the driver's."""
-        if timeout is None:
-            timeout = max(0.0, self.deadline - time.monotonic())
-        return super().wait(gen, interval, timeout)
 
 
 def _check(connection: Any) -> None:
@@ -96,8 +73,7 @@ class PostgreSQLStore:
             return self._pool
 
     def _open(self) -> ConnectionPool[Any]:
-        kind = type("Connection", (_Connection,), {"server": self._server})
-        return ConnectionPool(connection_class=kind, check=_check, open=True, **self.target.pool)
+        return ConnectionPool(connection_class=connecting(self._server), check=_check, open=True, **self.target.pool)
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
@@ -199,9 +175,13 @@ class PostgreSQLStore:
     def stats(self, now: float) -> Stats:
         return self._drive(self._plans.stats(now))
 
-    def make_tables(self, *, unlogged: bool = False) -> bool:
-        """Make the tables, as `coatcheck migrate` does; False if they are there."""
-        return self._drive(self._server.make(unlogged=unlogged), meets=False)
+    def make_tables(self, *, unlogged: bool = False, feed: bool = False) -> bool:
+        """Make the tables, and the trigger that a feed needs, as `coatcheck migrate` does; False if they are there."""
+        return self._drive(self._server.make(unlogged=unlogged, feed=feed), meets=False)
+
+    def feed(self) -> PostgreSQLFeed:
+        """As `feed.Feeds`."""
+        return PostgreSQLFeed(self.target, self.namespace)
 
     def checks(self) -> Iterator[Check]:
         """Whether the server keeps what sessions need."""

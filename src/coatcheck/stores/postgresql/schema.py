@@ -37,19 +37,38 @@ CREATE INDEX "{ns}_tickets_forget" ON "{ns}_tickets" (forget_at);
 COMMENT ON TABLE "{ns}_sessions" IS 'coatcheck {version}';
 """
 
+_FEED = """\
+CREATE FUNCTION "{ns}_tell"() RETURNS trigger LANGUAGE plpgsql AS \
+'BEGIN PERFORM pg_notify(''{channel}'', OLD.handle); RETURN NULL; END';
+CREATE TRIGGER "{ns}_tell" AFTER UPDATE ON "{ns}_sessions" FOR EACH ROW EXECUTE FUNCTION "{ns}_tell"();
+"""
 
-def schema(namespace: str = "coatcheck", *, unlogged: bool = False) -> str:
+
+def channel(namespace: str) -> str:
+    """To whom the server tells what changes."""
+    return f"{namespace}_changes"
+
+
+def feed_schema(namespace: str) -> str:
+    """The SQL that has the server tell what changes, by NOTIFY."""
+    return _FEED.format(ns=namespace, channel=channel(namespace))
+
+
+def schema(namespace: str = "coatcheck", *, unlogged: bool = False, feed: bool = False) -> str:
     """The SQL that makes the tables, for your own migrations.
+
+    `feed`: the server tells what changes, for a near cache, and to end open connections; it costs each write a NOTIFY.
 
     `unlogged`: faster writes, and after a crash of the server, or on a replica that was promoted, the tables are
     empty: everybody signs in again, and no ticket is known to have been used.
     """
-    return _TABLES.format(ns=namespace, kind="UNLOGGED TABLE" if unlogged else "TABLE", version=VERSION)
+    tables = _TABLES.format(ns=namespace, kind="UNLOGGED TABLE" if unlogged else "TABLE", version=VERSION)
+    return tables + feed_schema(namespace) if feed else tables
 
 
-def statements(namespace: str, *, unlogged: bool) -> list[str]:
-    """The same, one by one."""
-    return [one for one in schema(namespace, unlogged=unlogged).split(";\n") if one]
+def statements(sql: str) -> list[str]:
+    """The statements of a schema, one by one."""
+    return [one for one in sql.split(";\n") if one]
 
 
 class Statements:
@@ -64,6 +83,11 @@ class Statements:
             "current_setting('default_transaction_isolation'), "
             "(SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class "
             f"WHERE relname = '{namespace}_sessions' AND relkind = 'r' AND pg_table_is_visible(oid))"
+        )
+        self.tells = (
+            "SELECT 1 FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+            f"WHERE relname = '{namespace}_sessions' AND pg_table_is_visible(pg_class.oid) "
+            f"AND tgname = '{namespace}_tell' AND tgenabled IN ('O', 'A')"
         )
         self.clock = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 

@@ -14,7 +14,7 @@ from psycopg_pool import PoolTimeout
 from ...clock import SLOW_LOOK, corrected
 from ...errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from .plans import Ask, Plan
-from .schema import VERSION, Statements, statements
+from .schema import VERSION, Statements, feed_schema, schema, statements
 from .url import Target
 
 CONNECT = 0.8
@@ -71,7 +71,7 @@ class Server:
                 "on there. Point the store's URL at the primary"
             )
         if comment is None and self._create:
-            yield from self.make(unlogged=False)
+            yield from self.make()
         elif comment != f"coatcheck {VERSION}":
             other = "are not there" if comment is None else "are of another version"
             raise ConfigurationError(
@@ -96,16 +96,18 @@ class Server:
         self._clock_due = time.monotonic() + (CLOCK_EVERY if trusted else 1.0)
         self.offset = corrected(self.offset, before, there, after)
 
-    def make(self, *, unlogged: bool) -> Plan[bool]:
-        """Make the tables; False if they are there, as where another process has done it meanwhile."""
+    def make(self, *, unlogged: bool = False, feed: bool = False) -> Plan[bool]:
+        """Make what is missing; False if nothing is, as where another process has done it meanwhile."""
         yield Ask("BEGIN")
         yield Ask("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"coatcheck {self._namespace}",))
         ((*_, comment),) = yield Ask(self.sql.look)
-        if comment is None:
-            for statement in statements(self._namespace, unlogged=unlogged):
-                yield Ask(statement)
+        missing = [] if comment else statements(schema(self._namespace, unlogged=unlogged))
+        if feed and not (yield Ask(self.sql.tells)):
+            missing += statements(feed_schema(self._namespace))
+        for statement in missing:
+            yield Ask(statement)
         yield Ask("COMMIT")
-        return comment is None
+        return bool(missing)
 
     def purge_is_due(self) -> bool:
         """Whether a call that is done should tidy up; then the next one need not."""

@@ -17,6 +17,7 @@ from ...change import Change
 from ...codec import Wire
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
+from . import feed
 from .faults import dropped, plain, slow
 from .hosts import Node
 from .lane import Lane
@@ -181,6 +182,10 @@ class AsyncRedisStore:
 
     async def stats(self, now: float) -> Stats:
         return await self._drive(self._sweep.stats(now))
+
+    def feed(self) -> feed.RedisFeed:
+        """As `feed.Feeds`."""
+        return feed.feed(self._client if isinstance(self._client, Target) else None, self._plans.names)
 
     async def close(self) -> None:
         """Close this event loop's connections; it can be used again afterwards."""

@@ -21,7 +21,7 @@ from ...errors import ConfigurationError, StoreUnavailable
 from ...health import Check
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
-from . import health
+from . import feed, health
 from .cluster import Trips, Wire
 from .faults import dropped, plain, slow
 from .hosts import Node
@@ -205,6 +205,10 @@ class RedisStore:
 
     def stats(self, now: float) -> Stats:
         return self._drive(self._sweep.stats(now))
+
+    def feed(self) -> feed.RedisFeed:
+        """As `feed.Feeds`."""
+        return feed.feed(self._target, self._plans.names)
 
     def checks(self) -> Iterator[Check]:
         """Whether the server, or every primary of the cluster, keeps what sessions need."""

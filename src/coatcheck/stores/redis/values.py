@@ -47,38 +47,39 @@ class Names:
         # A namespace may hold neither braces (the hash tag) nor what SCAN takes for a pattern.
         if not _NAMESPACE.fullmatch(namespace):
             raise ConfigurationError(f"namespace={namespace!r}: use 1 to 40 letters, digits, '_', '.' or '-'")
-        self._start = f"{namespace}:{{"
+        self.start = f"{namespace}:{{"
+        """What all of them begin with."""
 
     def bucket(self, number: int) -> str:
         """What the keys of one bucket begin with."""
-        return f"{self._start}{number:04x}}}"
+        return f"{self.start}{number:04x}}}"
 
     def session(self, handle: str) -> str:
-        return f"{self._start}{bucket_of(handle)}}}:s:{handle}"
+        return f"{self.start}{bucket_of(handle)}}}:s:{handle}"
 
     def user(self, user_id: str) -> str:
         digest = sha256(to_bytes(user_id)).digest()
         name = b2a_base64(digest[:16], newline=False).translate(bytes.maketrans(b"+/", b"-_"), b"=").decode()
-        return f"{self._start}{digest[:2].hex()}}}:u:{name}"
+        return f"{self.start}{digest[:2].hex()}}}:u:{name}"
 
     def together(self, handle: str, key: str) -> bool:
         """Whether a session lies in the slot of a key."""
-        return key.startswith(f"{self._start}{bucket_of(handle)}}}:")
+        return key.startswith(f"{self.start}{bucket_of(handle)}}}:")
 
     def ticket(self, handle: str, jti: str) -> str:
-        return f"{self._start}{bucket_of(handle)}}}:t:{jti}"
+        return f"{self.start}{bucket_of(handle)}}}:t:{jti}"
 
     def remains(self, handle: str, nonce: bytes) -> str:
         """Where what a session held at its end can be found again by a script that is sent twice."""
-        return f"{self._start}{bucket_of(handle)}}}:x:{nonce.decode()}"
+        return f"{self.start}{bucket_of(handle)}}}:x:{nonce.decode()}"
 
     def pattern(self, kind: str = "?") -> str:
         """What SCAN finds all keys of a kind by: "s", "u" or "t"."""
-        return f"{self._start}????}}:{kind}:*"
+        return f"{self.start}????}}:{kind}:*"
 
     def parse(self, key: bytes) -> tuple[str, str]:
         """The kind of a key and what it is a key of."""
-        kind, _, name = key.decode()[len(self._start) + 6 :].partition(":")
+        kind, _, name = key.decode()[len(self.start) + 6 :].partition(":")
         return kind, name
 
 

@@ -1,0 +1,110 @@
+"""What both managers have in common: settings, keys, cookie, events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Generic, Literal, TypeVar
+
+from . import jwt_token, token
+from .clock import Clock, system_clock
+from .connect import SecretSetting, check_namespace, open_keyring, open_store
+from .cookies import Cookie, CookieSettings
+from .directory import Directory
+from .engine import Engine, UserField
+from .errors import ConfigurationError
+from .events import Events, Subscriber
+from .hearing import Hearing
+from .keyring import Keyring
+from .policy import Policy
+from .store import AsyncStore, Store
+from .tickets import TicketEngine
+
+S = TypeVar("S", Store, AsyncStore)
+_FORMATS: dict[str, token.Format] = {"signed": token, "jwt": jwt_token}
+
+
+class Managing(Generic[S]):
+    """What both have in common: settings, keys, cookie, events. Constructing does no I/O."""
+
+    _opener: str
+
+    def __init__(
+        self,
+        store: str | S | None = None,
+        *,
+        secret: SecretSetting = None,
+        policy: Policy | None = None,
+        cookie: CookieSettings | None = None,
+        namespace: str = "coatcheck",
+        user_field: UserField = None,
+        token_format: Literal["signed", "jwt"] = "signed",
+        near_cache: bool = False,
+        record_client: bool = True,
+        clock: Clock = system_clock,
+    ) -> None:
+        """Everything has a good default.
+
+        `store` is a URL, a store object, or None for the environment's `COATCHECK_STORE`. `secret` is one
+        key or several, the newest first, of 32 bytes or more each; None: the environment's, else an embedded
+        store's own. `policy` says how long sessions live, `cookie` what their cookie looks like. `namespace`
+        keeps applications that share a store apart, and names the cookie. `user_field` names the field
+        (or is a callable on the session) that holds the user's id in code that never calls `login`.
+        `token_format`: "signed", 86 characters; or "jwt", the same reference in a JWT of about 190, for gateways
+        that insist on one. `near_cache`: a request that only reads may be answered by what this process read within
+        the last second. `record_client`: whether address and browser are kept for lists of devices. `clock` returns
+        seconds since the epoch, for tests.
+
+        Raises `ConfigurationError` for settings that contradict themselves.
+        """
+        if token_format not in _FORMATS:
+            raise ConfigurationError(f'token_format={token_format!r}: "signed" or "jwt"')
+        if policy is not None and not isinstance(policy, Policy):
+            raise ConfigurationError(f"policy: a Policy(...), not a {type(policy).__name__}")
+        if cookie is not None and not isinstance(cookie, CookieSettings):
+            raise ConfigurationError(f"cookie: CookieSettings(...), not a {type(cookie).__name__}")
+        if not callable(clock):
+            raise ConfigurationError("clock: a callable that returns seconds since the epoch")
+        self.namespace = check_namespace(namespace)
+        self.policy = policy or Policy()
+        self.store: S = open_store(store, namespace, self._opener)
+        if not isinstance(secret, (str, bytes, Iterable, type(None))):
+            raise ConfigurationError("secret: text, bytes, or a list of them. Make one with `coatcheck keygen`.")
+        self._secret = secret if secret is None or isinstance(secret, (str, bytes)) else list(secret)
+        self._keys: Keyring | None = None
+        self._unmet = True
+        if self._secret is not None:
+            self._keyring()
+        self._events = Events()
+        self.engine = Engine(
+            keyring=self._keyring,
+            policy=self.policy,
+            clock=clock,
+            events=self._events,
+            user_field=user_field,
+            record_client=record_client,
+            tokens=_FORMATS[token_format],
+            offset=lambda: self.store.offset,
+        )
+        self._directory = Directory(self.engine)
+        self.hearing = Hearing(self.store, near_cache)
+        self.ticket_engine = TicketEngine(self.engine, self._keyring, namespace)
+        """The plans behind `tickets`, for `carry_out`."""
+        self.cookie = Cookie(cookie or CookieSettings(), namespace, self.engine.verify)
+        """Reads the Cookie header, and writes the response's headers."""
+        self._begin()
+
+    def _begin(self) -> None:
+        """What differs."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.namespace} on {type(self.store).__name__}>"
+
+    def _keyring(self) -> Keyring:
+        if self._keys is None:
+            self._keys = open_keyring(self._secret, self.store, self.namespace)
+        return self._keys
+
+    def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
+        """Call `subscriber(event)` for every event from now on; returns the function that stops it."""
+        return self._events.subscribe(subscriber)

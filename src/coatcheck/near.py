@@ -1,0 +1,135 @@
+"""The near cache: sessions that this process has read a moment ago, for requests that only read.
+
+It may only say yes. Who is refused by what it holds, and whoever writes, meets the store. What it says was true a
+second ago at most (`BOUND`), whatever becomes of the feed that tells it what changed: an entry serves only while the
+last proof that the feed is alive was *asked for* within that time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+from .clock import Clock, elapsed
+from .record import Record
+from .store import Held
+
+BOUND = 1.0
+"""Seconds: how old what it says may be at most."""
+SIZE = 32 * 2**20
+"""Characters of sessions that it holds at most."""
+_ABOUT = 1000
+"""Bytes that a session costs beside its data."""
+_PLACES = 4096
+
+
+class Mark(NamedTuple):
+    """What a read remembers from before it began."""
+
+    moves: list[int]
+    place: int
+    seen: int
+
+
+class Near:
+    """The sessions of one process; shared by its threads. A `feed.Hearer`."""
+
+    def __init__(self, clock: Clock = elapsed, bound: float = BOUND, size: int = SIZE) -> None:
+        self._clock, self._bound, self._size = clock, bound, size
+        self._proved = float("-inf")
+        self.hits = 0
+        """How many reads it has answered."""
+        self.forked()
+
+    def __len__(self) -> int:
+        """How many sessions it holds."""
+        return len(self._records)
+
+    def get(self, handle: str) -> Record | None:
+        """A session as it was within the bound, or None: ask the store."""
+        if self._clock() - self._proved >= self._bound:
+            return None
+        record = self._records.get(handle)
+        if record is not None:
+            self.hits += 1
+            try:
+                self._records.move_to_end(handle)
+            except KeyError:
+                return None  # it has changed just now
+        return record
+
+    def reading(self, handle: str) -> Mark:
+        """To be called before the store is asked."""
+        moves, place = self._moves, hash(handle) % _PLACES
+        return Mark(moves, place, moves[place])
+
+    def keep(self, mark: Mark, handle: str, value: Held) -> None:
+        """Keep what the store said, if nothing was heard of it since: else it would be kept after its invalidation,
+        and stale for ever."""
+        if not isinstance(value, Record) or (weight := _weight(value)) > self._size // 8:
+            return
+        with self._lock:
+            if mark.moves is not self._moves or mark.moves[mark.place] != mark.seen:
+                return
+            self._drop(handle)
+            self._records[handle] = value
+            self._held += weight
+            while self._held > self._size:
+                self._held -= _weight(self._records.popitem(last=False)[1])
+
+    def wrote(self, method: str, arguments: tuple[Any, ...], result: Any) -> None:
+        """After a call of the store by this process, which reads its own writes, fed or not."""
+        if method in _OF_ONE:
+            self.changed(arguments[0])
+        elif method in _OF_MANY:
+            self.changed(None)
+        elif method in _THAT_END:
+            for handle in getattr(result, "over_limit", result) or ():
+                self.changed(handle)
+
+    # -- as told by the feed -----------------------------------------------------------------------------
+
+    def changed(self, handle: str | None) -> None:
+        """As `Hearer.changed`."""
+        with self._lock:
+            if handle is None:
+                self._empty()
+            else:
+                self._moves[hash(handle) % _PLACES] += 1
+                self._drop(handle)
+
+    def proved(self, at: float) -> None:
+        """As `Hearer.proved`."""
+        self._proved = at
+
+    def cut(self) -> None:
+        """As `Hearer.cut`."""
+        self._proved = float("-inf")
+        self.changed(None)
+
+    def forked(self) -> None:
+        """As `Hearer.forked`."""
+        self._lock = threading.Lock()
+        self._proved = float("-inf")
+        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._empty()
+
+    def _empty(self) -> None:
+        # A new list: a read that is under way compares with the old one.
+        self._moves = [0] * _PLACES
+        self._records.clear()
+        self._held = 0
+
+    def _drop(self, handle: str) -> None:
+        if (old := self._records.pop(handle, None)) is not None:
+            self._held -= _weight(old)
+
+
+_OF_ONE = frozenset({"commit", "replace", "end"})
+_OF_MANY = frozenset({"update_user", "revoke_all"})
+_THAT_END = frozenset({"login", "revoke_user"})
+
+
+def _weight(record: Record) -> int:
+    return len(record.fields) + _ABOUT
