@@ -6,7 +6,7 @@ import gc
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -164,32 +164,29 @@ def test_a_store_that_is_not_set_up_for_it_is_named_once(
     assert (script.opened, log.told.empty()) == (1, True)
 
 
-def _ear() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "coatcheck-feed"]
-
-
-def _ends(act: Callable[[], object], script: Script) -> None:
-    (thread,) = _ear()
-    act()
-    script.says.put(("wait", ()))
-    script.clock.advance(BEAT)
-    thread.join(PATIENCE)
-    assert not thread.is_alive()
+def _ears() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "coatcheck-feed"}
 
 
 def test_the_thread_ends_with_its_owner(script: Script, log: Log) -> None:
     """Closed, or forgotten as by a test that never closes its manager; and its feed with it."""
     for number in range(1, 3):
+        before = _ears()  # another test's may be on its way out
         listener = Listener(script.open, [log], script.clock)
         script.says.put(("prove", ()))
         listener.start()
         listener.start()
         assert [what for what, _ in log.next(2)] == ["changed", "proved"]
+        (thread,) = _ears() - before
         if number == 1:
-            _ends(listener.close, script)
+            listener.close()
         else:
             del listener
-            _ends(gc.collect, script)
+            gc.collect()
+        script.says.put(("wait", ()))
+        script.clock.advance(BEAT)
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
         assert (script.opened, script.closed) == (number, number)
         log.next()  # cut
 
