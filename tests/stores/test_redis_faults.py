@@ -302,6 +302,16 @@ def test_a_value_of_another_kind_is_a_fault_without_its_contents(redis_url: str)
         "redis+sentinel://:s3cret-pa55@one,/primary",
         "redis+cluster://:s3cret-pa55@one,two/1",
         "redis+cluster://:s3cret-pa55@one,",
+        "redis+cluster://:s3cret-pa55@one:99999",
+        "redis+cluster://:s3cret-pa55@one:-5",
+        "redis+cluster://:s3cret-pa55@::1",
+        "redis+cluster://:s3cret-pa55@[::1",
+        "redis+cluster://:s3cret-pa55@one?db=3",
+        "unix+cluster://:s3cret-pa55@/run/redis.sock",
+        "redis+cluster://u:s3cret-pa55@one,u:s3cret-pa55@two",
+        "redis+sentinel://u:s3cret-pa55@one,u:s3cret-pa55@two/primary",
+        "redis://:s3cret-pa55@cache/0?wait=",
+        "redis://:s3cret-pa55@cache/0?wait=1&wait=0",
         "redis+sentinel://:s3cret-pa55@one/primary/not-a-number",
         "redis+sentinel://:s3cret-pa55@one/primary?sokcet_timeout=3",
     ],
@@ -344,7 +354,14 @@ def test_a_clusters_url_says_all_that_a_client_needs() -> None:
     known = pool.connection_kwargs
     assert (known["host"], known["port"], known["username"], known["password"]) == ("::1", 5000, "ada", "pa55-1")
     assert pool.connection_class is redis.SSLConnection
-    assert "pa55" not in target.where
+    assert "pa55" not in target.where + repr(target)
+
+
+def test_a_url_that_asks_for_text_gets_bytes_all_the_same(redis_url: str) -> None:
+    """`decode_responses` is a habit; records are no text."""
+    with opened(f"{redis_url}?decode_responses=true") as store:
+        store.create(one := record(), NOW)
+        assert store.load(one.handle) == one
 
 
 def test_a_sentinel_url_says_all_that_a_client_needs() -> None:

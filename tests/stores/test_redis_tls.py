@@ -106,3 +106,18 @@ def test_a_server_that_nobody_vouches_for_is_refused(url: str, files: Certificat
     settings = files.of_client.replace(str(files.authority), str(other.authority))
     with SessionManager(url + settings, secret=KEY) as manager, pytest.raises(StoreUnavailable, match="certificate"):
         manager.sessions("ada")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_certificate_for_another_host_is_refused(url: str, files: Certificates, kind: str) -> None:
+    """Whoever has one of that authority would get the password; redis-py 5 does not look at the name by itself."""
+    elsewhere = url.replace(HOST, "localhost") + files.of_client
+
+    async def ask() -> None:
+        async with AsyncSessionManager(elsewhere, secret=KEY) as manager:
+            await manager.sessions("ada")
+
+    with SessionManager(elsewhere, secret=KEY) as manager, pytest.raises(StoreUnavailable, match="certificate"):
+        asyncio.run(ask()) if kind == "async" else manager.sessions("ada")
+    with SessionManager(f"{elsewhere}&ssl_check_hostname=false", secret=KEY) as manager:
+        assert manager.sessions("ada") == []

@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS "{ns}_sessions" (
     reason TEXT,                -- why it ended
     successor TEXT,             -- the handle under which it goes on
     record BLOB                 -- NULL once it has ended
-) WITHOUT ROWID;
+);  -- with its rowid: a B-tree of whole rows would put every record above a kilobyte on pages of its own
 CREATE INDEX IF NOT EXISTS "{ns}_sessions_user" ON "{ns}_sessions" (user_id, created_at, handle)
     WHERE user_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS "{ns}_sessions_forget" ON "{ns}_sessions" (forget_at);

@@ -71,7 +71,8 @@ class AsyncRedisStore:
         # A copy first: another thread's loop may be added meanwhile.
         for other in [other for other in list(self._lanes) if other.is_closed()]:
             self._lanes.pop(other, None)
-        lane = self._lanes[loop] = Lanes(self._open) if self._talk.routes else self._open(None)
+        routes = self._talk.routes
+        lane = self._lanes[loop] = Lanes(self._open, routes.known) if routes else self._open(None)
         return lane
 
     def _open(self, node: Node | None) -> Lane:

@@ -131,7 +131,10 @@ class RedisStore:
 
     def _at(self, node: Node) -> Any:
         client = self._nodes.get(node)
-        if client is None and self._target:
+        if client is None and self._target and self._talk.routes:
+            # Whoever is in a call with one that has left the cluster keeps it so long.
+            for gone in self._nodes.keys() - self._talk.routes.known():
+                self._nodes.pop(gone, None)
             client = self._nodes.setdefault(node, self._open(self._target, node))
         return client
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from redis import exceptions as driver
-from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from ...errors import ConfigurationError
 from .faults import slow
 from .hosts import Node
-from .steps import Pause
+from .slots import ALL, Range, Slots, address, count, covered, told
+from .steps import Pause, Turn
 
 T = TypeVar("T")
 Wire: TypeAlias = list[tuple[Any, ...]]
@@ -28,7 +28,8 @@ Routed = Generator["Trips | Pause", dict[Node, Any], T]
 
 _MIGRATING = 0.02
 """Seconds, at most, between two attempts at keys of which one half is here and the other there."""
-
+_LOOKS = 0.1
+"""Seconds between two looks at the map, at least: while a primary is silent, each request would look."""
 
 _KINDS: dict[str, Any] = {
     "MOVED": driver.MovedError,
@@ -53,23 +54,30 @@ class Routes:
     def __init__(self, seeds: tuple[Node, ...], where: str, patience: float) -> None:
         """`patience` is how many seconds after the beginning of a call something more may be asked."""
         self._seeds, self._where, self._patience = seeds, where, patience
-        self._slots: dict[int, Node] = {}
+        self._slots = Slots()
         self._stale = True
-        self._silent: set[Node] = set()
-        """Those that gave no answer when they were asked last."""
+        self._looked = float("-inf")
+        """When the map was asked for last (monotonic)."""
+        self._turn = Turn(patience)
+        self._doubted: dict[Node, float] = {}
+        """Those that gave no answer when they were asked last, or said that they are cut off; when (monotonic)."""
 
     def primaries(self) -> list[Node]:
         """Every node that has slots, in an order that all processes share."""
-        return sorted({*self._slots.values()})
+        return self._slots.primaries
 
     def owner(self, key: str | bytes) -> Node | None:
         """The primary that has a key, as far as is known."""
-        return self._slots.get(key_slot(key.encode() if isinstance(key, str) else key))
+        return self._slots.owner(key)
+
+    def known(self) -> set[Node]:
+        """Whom it may have to ask again."""
+        return {*self.primaries(), *self._seeds}
 
     @property
     def unserved(self) -> int:
         """Slots that no node has."""
-        return REDIS_CLUSTER_HASH_SLOTS - len(self._slots)
+        return self._slots.unserved
 
     def carry(self, wire: Wire, started: float) -> Routed[list[Any]]:
         """The replies to one round trip, of a call that began at `started` (monotonic), wherever the keys are.
@@ -77,13 +85,16 @@ class Routes:
         Raises the driver's error where a node cannot be reached.
         """
         if self._stale:
-            yield from self._learn(started)
+            yield from self._look(started)
         match wire[0][0]:
             case "SCAN":
                 return (yield from self._scan(*wire[0]))
             case "INFO" | "TIME":
                 return (yield from self._everywhere(wire))
-        return (yield from self._keyed(wire, started))
+        # Of keys that move, one that is absent would hold up all that are read with it.
+        single = [part for command in wire for part in _apart(command)]
+        replies = iter((yield from self._keyed(single, started)))
+        return [_together(command, replies) for command in wire]
 
     def layout(self, started: float) -> Routed[Any]:
         """What changes when keys move, or a node is restarted or replaced; None while some are being moved."""
@@ -97,16 +108,32 @@ class Routes:
             (own,) = [line.split() for line in text.decode().splitlines() if "myself" in line.split()[2]]
             if any(slots.startswith("[") for slots in own[8:]):
                 return None
-            parts.append((node, facts["run_id"], own[8:]))
-        return parts
+            # The epoch: a slot that has gone and come back meanwhile lies where it was, under a later one.
+            parts.append((node, facts["run_id"], own[6], own[8:]))
+        # A primary that the map lacks has keys that nobody would go through.
+        return parts if sum(count(own) for *_, own in parts) == ALL else None
 
     # -- the nodes ---------------------------------------------------------------------------------------
 
+    def _look(self, started: float) -> Routed[None]:
+        """Learn the map, unless somebody else is at it, or has just done so; without any there is nothing to go by."""
+
+        def due() -> bool:
+            at_hand = self._slots.primaries and time.monotonic() - max(self._looked, self._turn.since) < _LOOKS
+            return self._stale and not at_hand
+
+        if not (yield from self._turn.take(due, lambda: self._learn(started), started)):
+            raise slow(self._where)
+
     def _learn(self, started: float) -> Routed[None]:
-        """Ask the nodes, one after the other until one answers, which of them has what."""
-        fault: Exception = slow(self._where)
-        known = dict.fromkeys([*self.primaries(), *self._seeds])
-        for node in sorted(known, key=lambda node: node in self._silent):
+        """Ask the nodes, one after the other, which of them has what, until one knows of all slots. Else what the one
+        says that knows most: one that was taken out of the cluster answers as well."""
+        fault: Exception = driver.ClusterDownError("no node has any slot")
+        best: tuple[Range, ...] = ()
+        # The longest in doubt first: of several that are silent not the same one takes all the time of each call.
+        for node in sorted(
+            dict.fromkeys([*self.primaries(), *self._seeds]), key=lambda node: self._doubted.get(node, 0)
+        ):
             self._in_time(started)
             try:
                 ((answer,),) = self._heard((yield {node: [("CLUSTER", "SLOTS")]})).values()
@@ -120,14 +147,16 @@ class Routes:
                     ) from None
                 fault = answer
                 continue
-            self._slots = {
-                slot: _address(primary[0], primary[1], node)
-                for first, last, primary, *_ in answer
-                for slot in range(first, last + 1)
-            }
-            self._stale = False
-            return
-        raise fault
+            best = max(best, told(answer, node), key=covered)
+            if covered(best) == ALL:
+                break
+        self._looked = time.monotonic()
+        if not best:
+            raise fault
+        self._slots.learn(best)
+        self._stale = False
+        for gone in self._doubted.keys() - self.known():
+            self._doubted.pop(gone, None)
 
     def _in_time(self, started: float) -> None:
         if time.monotonic() - started > self._patience:
@@ -135,12 +164,20 @@ class Routes:
 
     def _heard(self, answers: dict[Node, Any]) -> dict[Node, Any]:
         """The answers, if every node has given one."""
-        silent = {node for node, answer in answers.items() if isinstance(answer, Exception)}
-        self._silent = (self._silent - {*answers}) | silent
-        for node in silent:
-            self._stale = True
-            raise answers[node]
+        fault: Exception | None = None
+        for node, answer in answers.items():
+            if isinstance(answer, Exception):
+                self._doubt(node)
+                fault = answer
+            else:
+                self._doubted.pop(node, None)
+        if fault is not None:
+            raise fault
         return answers
+
+    def _doubt(self, node: Node) -> None:
+        self._doubted[node] = time.monotonic()
+        self._stale = True
 
     def _owner(self, command: tuple[Any, ...]) -> Node:
         key = command[3 if command[0].startswith("EVAL") else 1]
@@ -154,14 +191,16 @@ class Routes:
         """Where a command has to be sent again, and whether as ASKING; None: it was answered."""
         if isinstance(reply, driver.MovedError):
             self._stale = True
-            other = self._slots[reply.slot_id] = _address(reply.host, reply.port, node)
+            other = address(reply.host, reply.port, node)
+            self._slots.move(reply.slot_id, other)
             return other, False
         if isinstance(reply, driver.AskError):
-            return _address(reply.host, reply.port, node), True
+            return address(reply.host, reply.port, node), True
         if isinstance(reply, driver.TryAgainError):
             return node, asking
         if isinstance(reply, (driver.ClusterDownError, driver.MasterDownError)):
-            self._stale = True
+            # Perhaps it alone is cut off: the others are asked first who has what.
+            self._doubt(node)
         return None
 
     # -- commands ----------------------------------------------------------------------------------------
@@ -172,7 +211,9 @@ class Routes:
         confirmed: list[Any] = []
         left = {place: (self._owner(wire[place]), False) for place in range(len(wire) - len(waits))}
         while left:
-            self._in_time(started)
+            if time.monotonic() - started > self._patience:
+                waiting = (replies[place] for place in left)
+                raise next((reply for reply in waiting if isinstance(reply, driver.TryAgainError)), slow(self._where))
             places: dict[Node, list[tuple[int, bool]]] = {}
             for place, (node, asking) in left.items():
                 places.setdefault(node, []).append((place, asking))
@@ -185,9 +226,10 @@ class Routes:
             for node, theirs in places.items():
                 answer = iter(answers[node])
                 for place, asking in theirs:
-                    if asking:
-                        next(answer)
-                    replies[place] = reply = _known(next(answer))
+                    asked = next(answer) if asking else None
+                    reply = _known(next(answer))
+                    # Who may not ask is sent on for ever.
+                    replies[place] = reply = asked if isinstance(asked, Exception) else reply
                     if further := self._redirected(reply, node, asking):
                         left[place] = further
                 # Who only sent us on has written nothing that replicas could confirm.
@@ -215,13 +257,26 @@ class Routes:
     def _everywhere(self, wire: Wire) -> Routed[list[Any]]:
         """Ask every primary; of each reply the one to worry about, else the first's. Who is silent is left out, unless
         all are."""
-        answers = yield dict.fromkeys(self.primaries(), wire)
+        # Who was silent a moment ago would be waited for again.
+        asked = [node for node in self.primaries() if node not in self._doubted] or self.primaries()
+        answers = yield dict.fromkeys(asked, wire)
         heard = {node: answer for node, answer in answers.items() if not isinstance(answer, Exception)}
-        if len(heard) < len(answers):
-            self._stale = True
         if not heard:
             self._heard(answers)
+        for node in answers.keys() - heard.keys():
+            self._doubt(node)
         return [max(column, key=_worry) for column in zip(*heard.values(), strict=True)]
+
+
+def _apart(command: tuple[Any, ...]) -> Wire:
+    return [("GET", key) for key in command[1:]] if command[0] == "MGET" else [command]
+
+
+def _together(command: tuple[Any, ...], replies: Iterator[Any]) -> Any:
+    if command[0] != "MGET":
+        return next(replies)
+    values = [next(replies) for _ in command[1:]]
+    return next((value for value in values if isinstance(value, Exception)), values)
 
 
 def _known(reply: Any) -> Any:
@@ -231,12 +286,6 @@ def _known(reply: Any) -> Any:
     code, _, text = str(reply).partition(" ")
     kind = _KINDS.get(code)
     return reply if kind is None else kind(text)
-
-
-def _address(host: Any, port: int, told_by: Node) -> Node:
-    """A node as another one names it; one that does not know its own host has that at which we reach it."""
-    name = host.decode() if isinstance(host, bytes) else host
-    return Node(name or told_by.host, int(port))
 
 
 def _worry(reply: Any) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+_HOST = re.compile(r"(?:\[(?P<bare>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:@/]+))(?::(?P<port>\d{1,5}))?")
 
 
 class Node(NamedTuple):
@@ -23,7 +26,8 @@ def read(text: str, port: int) -> tuple[Node, ...]:
 
 
 def _host(text: str, default: int) -> Node:
-    host, _, port = text.rpartition(":") if ":" in text.rpartition("]")[2] else (text, "", "")
-    if not host.strip("[]"):
+    found = _HOST.fullmatch(text)
+    port = int(found["port"] or default) if found else 0
+    if not (found and 0 < port < 65_536):
         raise ValueError
-    return Node(host.strip("[]"), int(port or default))
+    return Node(found["bare"] or found["name"], port)

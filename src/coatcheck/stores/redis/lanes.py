@@ -15,8 +15,8 @@ from .talk import TURNS
 class Lanes:
     """A lane to each node that was ever asked."""
 
-    def __init__(self, opened: Callable[[Node], Lane]) -> None:
-        self._opened = opened
+    def __init__(self, opened: Callable[[Node], Lane], known: Callable[[], set[Node]]) -> None:
+        self._opened, self._known = opened, known
         self._lanes: dict[Node, Lane] = {}
         self.turns = [asyncio.Lock() for _ in range(TURNS)]
 
@@ -33,5 +33,8 @@ class Lanes:
 
     def _lane(self, node: Node) -> Lane:
         if node not in self._lanes:
+            # Whoever waits in the lane of one that has left the cluster keeps it so long.
+            for gone in self._lanes.keys() - self._known():
+                del self._lanes[gone]
             self._lanes[node] = self._opened(node)
         return self._lanes[node]

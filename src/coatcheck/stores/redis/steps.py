@@ -7,7 +7,8 @@ says that a long job got on, so its time starts again.
 from __future__ import annotations
 
 import random
-from collections.abc import Generator, Iterable
+import time
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from ...record import Ended
@@ -35,6 +36,35 @@ class Pause(NamedTuple):
 class Layout:
     """A step that asks for what changes when keys move, or a server is restarted or replaced: anything that can be
     compared, or None while keys are being moved."""
+
+
+class Turn:
+    """What one caller does for all who come meanwhile: a hundred of them at a cold start look once."""
+
+    def __init__(self, patience: float) -> None:
+        """`patience`: seconds for which others wait for the one who is at it."""
+        self._patience = patience
+        self.since = float("-inf")
+        """Since when somebody is (monotonic)."""
+
+    def take(
+        self, due: Callable[[], bool], job: Callable[[], Generator[Any, Any, object]], started: float
+    ) -> Generator[Any, Any, bool]:
+        """Do it while it is due, or wait until it is not; False: the call that began at `started` has waited for as
+        long as it may."""
+        while due():
+            now = time.monotonic()
+            if now - self.since > self._patience:
+                self.since = now
+                try:
+                    yield from job()
+                finally:
+                    self.since = float("-inf")
+                return True
+            if now - started > self._patience:
+                return False
+            yield Pause(0.01)
+        return True
 
 
 class Contest:

@@ -21,7 +21,7 @@ from .cluster import Routes, Trips, Wire
 from .faults import dropped, plain, slow
 from .hosts import Node
 from .scripts import Call
-from .steps import Command, Layout, Pause, Plan
+from .steps import Command, Layout, Pause, Plan, Turn
 
 T = TypeVar("T")
 Spoken = Generator[Wire | Trips | Pause, Any, T]
@@ -54,6 +54,7 @@ class Talk:
         self.offset = 0.0
         self.wait = wait
         self._fit = False
+        self._turn = Turn(REPLY)
         self._warned = False
         self._clock_due = 0.0
 
@@ -66,17 +67,17 @@ class Talk:
 
         Raises `StoreUnavailable`, or `ConfigurationError` for a server that is not fit.
         """
-        if started is None:
-            started = time.monotonic()
-        if not self._fit:
-            yield from self._check(started)
+        began = started = time.monotonic() if started is None else started
+        if not (yield from self._turn.take(lambda: not self._fit, lambda: self._check(began), began)):
+            raise slow(self.where)
         replies: Any = None
         confirmed = self.wait
         while True:
             try:
                 step = plan.send(replies)
             except StopIteration as done:
-                if time.monotonic() >= self._clock_due:
+                if self._clock_due <= time.monotonic() < started + AGAIN:
+                    # Where the time is short, another call's will do.
                     yield from self._look_again()
                 # Only now: whoever is to be signed out is, on the primary, though nobody may rely on it yet.
                 if confirmed < self.wait:

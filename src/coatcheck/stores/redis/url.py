@@ -35,6 +35,9 @@ class Target(NamedTuple):
     nodes: tuple[Node, ...] = ()
     """Some of a cluster's; none: it is no cluster."""
 
+    def __repr__(self) -> str:
+        return f"<Target {self.where}>"  # the URL may hold a password
+
     def client(self, driver: Any, node: Node | None, **settings: Any) -> Any:
         """A client, by `redis` or `redis.asyncio`; in a cluster of that node."""
         if self.sentinels is not None:
@@ -63,9 +66,15 @@ def _read(url: str) -> Target:
     # Python takes one host: an address in brackets after a comma is none to it.
     several = _SEVERAL.match(url)
     netloc = several[1] if several else ""
+    if netloc.count("@") > 1:
+        raise ValueError  # one login is for all hosts, and stands before the first
     parts = urlsplit(f"{url[: several.start(1)]}h{url[several.end(1) :]}" if several else url)
-    options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+    pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
+    options = dict(pairs)
     wait = int(options.pop("wait", "0"))
+    options.pop("decode_responses", None)  # records are bytes
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise ValueError  # of two of a kind one would be ignored
     sentinels: Sentinels | None = None
     nodes: tuple[Node, ...] = ()
     if parts.scheme.endswith("+sentinel"):
@@ -73,8 +82,13 @@ def _read(url: str) -> Target:
         url = parts.geturl()
     elif parts.scheme.endswith("+cluster"):
         nodes, parts = _cluster(netloc, parts)
+        if options.get("db", "0") != "0":
+            raise ValueError
         url = parts.geturl()
     scheme = _SCHEMES.get(parts.scheme, parts.scheme)
+    if scheme == "rediss" and options.get("ssl_cert_reqs") != "none":
+        # redis-py before 6 checks no name: whoever has a certificate of that authority would get the password.
+        options.setdefault("ssl_check_hostname", "true")
     # redis-py takes database 0 for a name that is no number, and localhost where a "#" in the password cuts off
     # the rest.
     if wait < 0 or parts.fragment or not (scheme == "unix" or re.fullmatch(r"/?\d*", parts.path)):
@@ -94,9 +108,9 @@ def _read(url: str) -> Target:
 def _cluster(netloc: str, parts: SplitResult) -> tuple[tuple[Node, ...], SplitResult]:
     """The nodes of a URL, and the URL of one with the same login and options."""
     login, _, servers = netloc.rpartition("@")
-    if parts.path.strip("/") not in ("", "0"):
-        raise ValueError  # a cluster has but one database
     scheme = parts.scheme.removesuffix("+cluster")
+    if parts.path.strip("/") not in ("", "0") or scheme == "unix":
+        raise ValueError  # a cluster has but one database, and is no socket
     return hosts.read(servers, PORT), parts._replace(scheme=scheme, netloc=f"{login}@h", path="/0")
 
 
