@@ -51,12 +51,14 @@ class Start(NamedTuple):
     """Those that are neither the standard library's nor ours."""
 
 
-def _data(size: int) -> dict[str, Any]:
+def data(size: int) -> dict[str, Any]:
     """What a shop keeps: a role, and a basket of that many bytes as JSON."""
     basket: list[dict[str, Any]] = []
     fields = {"role": "administrator", "basket": basket}
-    while len(json.dumps(fields)) < size:
+    length = len(json.dumps(fields))
+    while length < size:
         basket.append({"article": secrets.token_hex(5), "count": 2})
+        length += len(json.dumps(basket[-1])) + 2 * (len(basket) > 1)
     return fields
 
 
@@ -64,22 +66,22 @@ def weights() -> dict[int, Weight] | None:
     """By size of the data; None where redis-server is not installed. Each figure has a new server to itself."""
     found = {}
     for size in SIZES:
-        rows = [_data(size) for _ in range(SESSIONS)]
-        plain, ours = _grown(_store_plainly, rows), _grown(_store_sessions, rows)
+        rows = [data(size) for _ in range(SESSIONS)]
+        plain, ours = _grown(store_plainly, rows), _grown(_store_sessions, rows)
         if plain is None or ours is None:
             return None
-        found[len(_json(rows[0]))] = Weight(plain / SESSIONS, ours / SESSIONS)
+        found[len(as_json(rows[0]))] = Weight(plain / SESSIONS, ours / SESSIONS)
     return found
 
 
-def _json(row: dict[str, Any]) -> str:
+def as_json(row: dict[str, Any]) -> str:
     return json.dumps(row, separators=(",", ":"))
 
 
-def _store_plainly(url: str, rows: list[dict[str, Any]]) -> None:
+def store_plainly(url: str, rows: list[dict[str, Any]]) -> None:
     with redis.Redis.from_url(url) as client:
         for number, row in enumerate(rows):
-            client.set(f"session:{number:08}", _json(row), ex=3600)
+            client.set(f"session:{number:08}", as_json(row), ex=3600)
 
 
 def _store_sessions(url: str, rows: list[dict[str, Any]]) -> None:

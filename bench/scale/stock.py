@@ -15,7 +15,7 @@ from coatcheck.codec import to_bytes
 from coatcheck.gate import Gate, dump_patches
 from coatcheck.record import Record, dump_record
 from coatcheck.stores.postgresql import PostgreSQLStore
-from coatcheck.stores.redis import AsyncRedisStore, RedisStore, open_async
+from coatcheck.stores.redis import AsyncRedisStore, RedisStore
 from coatcheck.stores.sqlite import SQLiteStore
 from tests.records import DAY, NOW, record
 
@@ -52,14 +52,18 @@ def fill(store: Full, sessions: int, tell: Tell) -> list[str]:
     """Fill an empty store; some of the handles, drawn at random."""
     made = records(sessions, forgotten=not isinstance(store, RedisStore))  # Redis forgets by itself
     keep = Sample(min(sessions, 20_000))
-    counted = _counting(made, keep, tell)
-    if isinstance(store, SQLiteStore):
-        _sqlite(store, counted)
-    elif isinstance(store, PostgreSQLStore):
-        _postgresql(store, counted)
-    else:
-        asyncio.run(_redis(store, counted))
+    put(store, _counting(made, keep, tell))
     return keep.handles
+
+
+def put(store: Full, made: Iterator[Record]) -> None:
+    """Store these, as the verbs would have."""
+    if isinstance(store, SQLiteStore):
+        _sqlite(store, made)
+    elif isinstance(store, PostgreSQLStore):
+        _postgresql(store, made)
+    else:
+        asyncio.run(_redis(store, made))
 
 
 class Sample:
@@ -130,11 +134,14 @@ def _postgresql(store: PostgreSQLStore, made: Iterator[Record]) -> None:
 async def _redis(store: RedisStore, made: Iterator[Record]) -> None:
     assert store._target is not None
     async with AsyncExitStack() as closing:
-        other: AsyncRedisStore = open_async(store._target.url, store.namespace)
+        other = AsyncRedisStore(store._target, namespace=store.namespace)
         closing.push_async_callback(other.close)
+        await other.meet()
         for batch in _batches(made, 400):
-            logins: list[Any] = [other.login(one, NOW, NOW, None, "") for one in batch]
-            await asyncio.gather(*logins)
+            calls: list[Any] = [
+                other.create(one, NOW) if one.user_id is None else other.login(one, NOW, NOW, None, "") for one in batch
+            ]
+            await asyncio.gather(*calls)
 
 
 def hold_purges(store: Full) -> None:
