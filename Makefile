@@ -13,11 +13,11 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid jinja)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test oldest check demo bench bench-scale races applications endurance soak docs lab lock clean
+.PHONY: help setup system test oldest check demo bench bench-scale bench-capacity races applications endurance soak docs lab lock clean
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
+		printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 setup: .venv/.ready ## make .venv from the committed lock; quick when it is up to date
 	@:
@@ -74,6 +74,10 @@ bench: .venv/.bench ## measure against the budgets and against other libraries
 bench-scale: setup ## whether a store with a million sessions is as fast as one with ten thousand; ARGS=--write
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench.scale $(ARGS)
+
+bench-capacity: .venv/.bench ## what the sessions of 1, 10 and 100 million users take; ARGS=--write, ARGS=--help
+	@$(PYTHON) tools/programs.py
+	@$(BIN)/python -m bench.capacity $(ARGS)
 
 races: .venv/.bench .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
 	@$(BIN)/python -m bench.races $(ARGS)

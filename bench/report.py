@@ -85,7 +85,7 @@ def page(results: Results) -> str:
         ]
     parts += [
         "## The machine",
-        f"{_processor()}; {platform.system()}; {platform.python_implementation()} {platform.python_version()}; "
+        f"{processor()}; {platform.system()}; {platform.python_implementation()} {platform.python_version()}; "
         + ", ".join(f"{name} {version(name)}" for name in PACKAGES)
         + f". Rounds: {rounds}.",
     ]
@@ -134,7 +134,7 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     )
 
 
-def _processor() -> str:
+def processor() -> str:
     info = Path("/proc/cpuinfo")
     names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
     name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
+
+from .near import Crowd, Simulated
 
 
 class Weight(NamedTuple):
@@ -21,6 +22,8 @@ class Weight(NamedTuple):
     """Of a session and a user of its own, what PostgreSQL's indexes take."""
     plain: float = 0.0
     """In Redis, the same data as one JSON string."""
+    lean: float = 0.0
+    """In Redis, a session and a user of its own, without the client's address and browser."""
 
 
 class Cost(NamedTuple):
@@ -47,6 +50,7 @@ class Figures:
     """By store and by bytes of data."""
     costs: dict[str, dict[int, dict[str, Cost]]]
     """By store, by requests in flight, and by class."""
+    near: Simulated
 
     def weight(self, store: str, data: int) -> Weight:
         """For any size of the data, on the line between the two that were measured next to it.
@@ -79,6 +83,7 @@ def dump(figures: Figures) -> str:
             }
             for store, by_flight in figures.costs.items()
         },
+        "near": {**figures.near._asdict(), "crowd": asdict(figures.near.crowd)},
     }
     return json.dumps(plain, indent=1) + "\n"
 
@@ -87,9 +92,9 @@ def _rounded(one: Weight | Cost) -> dict[str, float]:
     return {name: round(value, 1) for name, value in one._asdict().items()}
 
 
-def load(path: Path) -> Figures:
-    """What `dump` wrote. Raises ValueError or KeyError for anything else."""
-    plain = json.loads(path.read_text())
+def load(text: str) -> Figures:
+    """What `dump` wrote. Raises ValueError, TypeError or KeyError for anything else."""
+    plain = json.loads(text)
     weights = {
         store: {int(size): Weight(**one) for size, one in by_size.items()}
         for store, by_size in plain.pop("weights").items()
@@ -101,4 +106,13 @@ def load(path: Path) -> Figures:
         }
         for store, by_flight in plain.pop("costs").items()
     }
-    return Figures(**plain, weights=weights, costs=costs)
+    near = plain.pop("near")
+    rates = {
+        balancing: {
+            int(processes): {int(entries): rate for entries, rate in by_entries.items()}
+            for processes, by_entries in by_processes.items()
+        }
+        for balancing, by_processes in near.pop("rates").items()
+    }
+    simulated = Simulated(Crowd(**near.pop("crowd")), **near, rates=rates)
+    return Figures(**plain, weights=weights, costs=costs, near=simulated)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
@@ -35,11 +35,29 @@ class Crowd:
     """The share of requests that change the session."""
     upkeep: float = 86_400.0
     """A read changes it too if none has for so long: a touch or a rotation."""
+    cut: float = 86_400.0
+    """So often a process's cache is emptied: a new release, or its feed was cut."""
     warm_up: float = 1_800.0
     """Before anything counts."""
     seconds: float = 3_600.0
     """That count."""
     seed: int = 1
+
+
+PROCESSES = (1, 4, 16, 64)
+ENTRIES = (10, 30, 100, 300, 1_000, 3_000, 10_000)
+
+
+class Simulated(NamedTuple):
+    """Hit rates of one crowd."""
+
+    crowd: Crowd
+    asks: int
+    """Loads that were simulated, the warm-up's included."""
+    active: int
+    """Sessions that came."""
+    rates: dict[str, dict[int, dict[int, float]]]
+    """By balancing ("random", "sticky"), by processes, and by entries in each."""
 
 
 class Ask(NamedTuple):
@@ -121,3 +139,28 @@ def hit_rate(
     if not loads:
         raise ValueError("nothing was asked")
     return hits / loads
+
+
+def simulate(crowd: Crowd, tell: Callable[[str], None]) -> Simulated:
+    """The crowd over every number of processes and every size of cache, with both ways to balance."""
+    asks = traffic(crowd)
+    rates: dict[str, dict[int, dict[int, float]]] = {}
+    for balancing in ("random", "sticky"):
+        for processes in PROCESSES:
+            tell(f"{balancing} balancing over {processes} processes")
+            rates.setdefault(balancing, {})[processes] = {
+                entries: round(
+                    hit_rate(
+                        asks,
+                        processes=processes,
+                        entries=entries,
+                        sticky=balancing == "sticky",
+                        since=crowd.warm_up,
+                        cut=crowd.cut,
+                        seed=crowd.seed,
+                    ),
+                    4,
+                )
+                for entries in ENTRIES
+            }
+    return Simulated(crowd, len(asks), len({ask.session for ask in asks}), rates)

@@ -35,6 +35,10 @@ class Place(ABC):
     def bytes(self) -> int:
         """What its sessions, and all that finds them, take."""
 
+    @abstractmethod
+    def version(self) -> str:
+        """Of what program, with its name."""
+
     def pids(self) -> list[int]:
         """The processes that serve it; none where the application does."""
         return []
@@ -82,6 +86,9 @@ class SQLiteFile(Place):
             )
         return (pages - unused) * page
 
+    def version(self) -> str:
+        return f"SQLite {sqlite3.sqlite_version}"
+
     def open(self) -> Full:
         return sqlite.SQLiteStore(self._file, namespace=NAMESPACE)
 
@@ -98,7 +105,17 @@ class OneRedis(Place):
             server.cli("FLUSHALL")
 
     def bytes(self) -> int:
+        seen, now = -1, self._bytes()
+        while now != seen:  # while a key table grows there are two of it
+            time.sleep(0.3)
+            seen, now = now, self._bytes()
+        return now
+
+    def _bytes(self) -> int:
         return sum(_weight(server) for server in self._servers)
+
+    def version(self) -> str:
+        return f"Redis {self._servers[0].cli('INFO', 'server')['redis_version']}"
 
     def pids(self) -> list[int]:
         return [server.pid for server in self._servers]
@@ -147,6 +164,9 @@ class PostgreSQL(Place):
     def _size(self, function: str) -> int:
         named = f"SELECT sum({function}(oid)) FROM pg_class WHERE relname LIKE '{NAMESPACE}\\_%' AND relkind = 'r'"
         return int(self._server.sql(named)[0][0])
+
+    def version(self) -> str:
+        return f"PostgreSQL {self._server.sql('SHOW server_version')[0][0].split()[0]}"
 
     def pids(self) -> list[int]:
         pid = self._server.pid

@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from .near import Crowd
+
 DAY = 86_400
 SHARES = ("visitor", "touch", "rotate", "write", "login", "logout", "list", "revoke", "ticket")
 """The classes of requests that have a share of their own; the rest are reads."""
@@ -25,8 +27,8 @@ class Mix:
     requests: float = _says(20, "requests a user a day, on average over all users, those without a cookie included")
     peak: float = _says(4, "requests a second in the busiest minutes, over the mean of the day")
     visitor: float = _says(0.2, "share of requests without a cookie")
-    touch: float = _says(0.03, "share of reads that store when the session was last seen, or settle a rotation")
-    rotate: float = _says(0.03, "share of reads that rotate the secret: with the default policy one in a day's visits")
+    touch: float = _says(0.03, "share of requests that read, and store when the session was last seen, or settle a rotation")
+    rotate: float = _says(0.03, "share of requests that read, and rotate the secret: one on a day with visits, as the default policy has it")
     write: float = _says(0.05, "share of requests that change a field")
     login: float = _says(0.01, "share of logins")
     logout: float = _says(0.005, "share of logouts")
@@ -47,6 +49,8 @@ class Mix:
                 raise ValueError(f"{one.name}={value}: no share, or below zero")
         if not (0 < self.load and 0 < self.redis_load and self.redis_gib > 0 and self.room >= 1):
             raise ValueError("load, redis_load and redis_gib are above zero, room at least 1")
+        if self.visitor == 1 or self.requests == 0:
+            raise ValueError("somebody has to come with a session")
         if self.shares()["read"] < -1e-9:
             raise ValueError("the shares of requests are more than all of them")
 
@@ -54,6 +58,12 @@ class Mix:
         """Of each class, as parts of 1; reads are what the others leave."""
         shares = {name: float(getattr(self, name)) for name in SHARES}
         return {"read": 1 - sum(shares.values()), **shares}
+
+    def crowd(self) -> Crowd:
+        """Its users with a session, for the near cache; touches and rotations come there by themselves."""
+        known = 1 - self.visitor
+        changes = self.write + self.login + self.logout + self.revoke
+        return Crowd(requests=self.requests * known, peak=self.peak, changes=changes / known)
 
     def at_peak(self, users: float) -> float:
         """Requests a second."""
@@ -63,11 +73,19 @@ class Mix:
 _SHARES_OF_ONE = {*SHARES, "near", "load", "redis_load"}
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """A setting for each assumption."""
+OPTIONS = {
+    one.name: f"--{'share-' if one.name in SHARES else ''}{one.name.replace('_', '-')}" for one in fields(Mix)
+}
+"""How each assumption is set."""
+TEXTS = {one.name: str(one.metadata["help"]) for one in fields(Mix)}
+"""What each is."""
+
+
+def add_arguments(parser: argparse._ActionsContainer) -> None:
+    """A setting for each assumption, in a parser or a group of one."""
     for one in fields(Mix):
-        text = f"{one.metadata['help']} (default: %(default)g)"
-        parser.add_argument(f"--{one.name.replace('_', '-')}", type=float, default=one.default, metavar="N", help=text)
+        text = f"{TEXTS[one.name]} (default: %(default)g)"
+        parser.add_argument(OPTIONS[one.name], dest=one.name, type=float, default=one.default, metavar="N", help=text)
 
 
 def from_options(options: argparse.Namespace) -> Mix:

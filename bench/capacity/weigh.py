@@ -28,21 +28,23 @@ class Fill(NamedTuple):
     indexes: int
 
 
-def sessions(count: int, size: int, per_user: int) -> Iterator[Record]:
-    """So many sessions with so many bytes of data, as a browser's are; `per_user` 0: of nobody."""
+def sessions(count: int, size: int, per_user: int, client: bool = True) -> Iterator[Record]:
+    """So many sessions with so many bytes of data, as a browser's are; `per_user` 0: of nobody. `client`: with the
+    address and the browser's name."""
+    known = {"address": "192.0.2.1", "user_agent": AGENT} if client else {}
     for number in range(count):
         user = f"user-{number // per_user:08}" if per_user else None
-        yield record(user, at=NOW, address="192.0.2.1", user_agent=AGENT, fields=dumps(data(size)))
+        yield record(user, at=NOW, **known, fields=dumps(data(size)))
 
 
-def _fill(place: Place, count: int, size: int, per_user: int) -> Fill:
+def _fill(place: Place, count: int, size: int, per_user: int, client: bool = True) -> Fill:
     place.empty()
     store = place.open()
     try:
         hold_purges(store)
         put(store, sessions(1, size, 0))  # with what comes once
         before = _of(place)
-        put(store, sessions(count, size, per_user))
+        put(store, sessions(count, size, per_user, client))
     finally:
         store.close()
     after = _of(place)
@@ -64,14 +66,17 @@ def solve(one_each: float, several_each: float, count: int, per_user: int) -> tu
 def weigh(place: Place, count: int, tell: Tell) -> dict[int, Weight]:
     """By bytes of data as JSON. Each figure has the store to itself."""
     found = {}
+    _fill(place, min(count, 1_000), SIZES[0], 1)  # what a server allocates once, such as for scripts
     for size in SIZES:
         tell(f"weighing {count:,} sessions of {size:,} bytes")
         nobodys = _fill(place, count, size, 0)
         singles, several = _fill(place, count, size, 1), _fill(place, count, size, PER_USER)
         session, user = solve(singles.bytes, several.bytes, count, PER_USER)
-        plain = _plainly(place, count, size) / count if place.url.startswith("redis:") else 0.0
+        plain = lean = 0.0
+        if place.url.startswith("redis:"):
+            plain, lean = _plainly(place, count, size) / count, _fill(place, count, size, 1, client=False).bytes / count
         length = len(as_json(data(size)))
-        found[length] = Weight(nobodys.bytes / count, session, user, singles.indexes / count, plain)
+        found[length] = Weight(nobodys.bytes / count, session, user, singles.indexes / count, plain, lean)
     place.empty()
     return found
 
