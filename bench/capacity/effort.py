@@ -53,19 +53,19 @@ async def _lap(app: App, visits: Sequence[Visit], sets_cookie: bool, flight: int
     return Lap(app_spent, place.spent() - store_began)
 
 
-async def measure(place: Place, rounds: int, lap: int, tell: Tell) -> dict[int, dict[str, Cost]]:
+async def measure(
+    place: Place, rounds: int, lap: int, tell: Tell, flights: Sequence[int] = FLIGHTS
+) -> dict[int, dict[str, Cost]]:
     """By requests in flight and by class; `lap` requests of each class in each round."""
     place.empty()
     requests = Requests(place.url)
     try:
-        return {flight: await _measure(requests, place, flight, rounds, lap, tell) for flight in FLIGHTS}
+        return {flight: await _measure(requests, place, flight, rounds, lap, tell) for flight in flights}
     finally:
         await requests.close()
 
 
-async def _measure(
-    requests: Requests, place: Place, flight: int, rounds: int, lap: int, tell: Tell
-) -> dict[str, Cost]:
+async def _measure(requests: Requests, place: Place, flight: int, rounds: int, lap: int, tell: Tell) -> dict[str, Cost]:
     plain, nobody = served(bare), [Visit.of("0")] * lap
     laps: dict[str, list[Lap]] = {name: [] for name in requests.apps}
     bares: list[float] = []

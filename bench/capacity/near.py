@@ -1,4 +1,4 @@
-"""How often a near cache answers, simulated: traffic of many users over several processes, each with a cache of its own.
+"""How often a near cache answers, simulated: traffic of many users over processes, each with a cache of its own.
 
 A cache holds the sessions that its process used last. An entry serves until that session changes, wherever that
 happens, or until the process's cache is emptied (a restart, or its feed of changes was cut). All is drawn from a seed:
@@ -106,7 +106,14 @@ def _kept_up(asks: Sequence[Ask], upkeep: float, draw: random.Random) -> list[As
 
 
 def hit_rate(
-    asks: Sequence[Ask], *, processes: int, entries: int, sticky: bool, since: float = 0.0, cut: float = 0.0, seed: int = 1
+    asks: Sequence[Ask],
+    *,
+    processes: int,
+    entries: int,
+    sticky: bool,
+    since: float = 0.0,
+    cut: float = 0.0,
+    seed: int = 1,
 ) -> float:
     """The share of loads from `since` on that found the session in the cache of their process.
 

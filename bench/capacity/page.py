@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from . import traffic
 from .figures import Figures
 from .sizing import GIB, REDIS, Needs, budget, needs_of
-from . import traffic
 from .traffic import DAY, Mix
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -49,8 +49,9 @@ others, room included. In brackets: cores as if each were fully busy."""
 _AFTER_NEEDED = """\
 - Everything past a million sessions is an extrapolation, on a straight line. Bytes a session and the time of each verb
   were flat from ten thousand to a million ([scale](scale.md)); beyond that nobody has looked.
-- A file of SQLite belongs to one machine and has one writer at a time. Where it needs more cores than one machine has,
-  or more writes a second than its disk syncs, it ends.
+- A file of SQLite belongs to one machine and has one writer at a time: for a million users {writes:,.0f} writes a second
+  at the peak, of which logins, ends and tickets each wait for the disk. Where that, or the cores, are more than one
+  machine has, it ends.
 - PostgreSQL's cores are one server's: Coatcheck does not split users over several. Where one does not suffice, take
   Redis Cluster.
 - Replicas are not counted: with one for each primary, or a standby, memory and disk double.
@@ -66,17 +67,18 @@ _BY_HAND = """\
 _WEIGHTS = """\
 ## What a session takes
 
-Bytes, by filling an empty store of each kind with {sessions:,} sessions of a browser's usual size, of nobody, of as
-many users, and of users who have five each: the last two tell a session from its user. *A user* is the index by which
-sessions are found and the gate against late logins. Redis: what it says of its data and its key tables, without
-buffers; a cluster: its primaries. SQLite and PostgreSQL: pages of tables and indexes, just filled, without dead rows."""
+Bytes, by filling an empty store of each kind with {sessions:,} sessions that have a browser's address and name: of
+nobody, of as many users, and of users who have five each. The last two tell a session from its user. *A user* is the
+index by which sessions are found, and the gate against late logins. Redis: what it says of its data and its key tables,
+without buffers; a cluster: its primaries. SQLite and PostgreSQL: pages, just filled, without dead rows."""
 
 _SQLITE = """\
 SQLite keeps what is longer than about a quarter of a page in pages of its own: there a session takes a whole page of
 4096 bytes more. PostgreSQL compresses records of more than 2000 bytes."""
 
 _BUDGET = """\
-The budget for Redis is 1.3 times the same data as one JSON string under a key, and 400 bytes for record and index:"""
+The budget for Redis is 1.3 times the same data as one JSON string under a key with a time to live, and 400 bytes for
+record and index. A user's only session, as it comes, and without address and browser (`record_client=False`):"""
 
 _COSTS = """\
 ## What a request costs
@@ -96,26 +98,33 @@ so a computation with the figures for one at a time, as above, is on the safe si
 _NEAR = """\
 ## A near cache
 
-The share of loads that a cache in the application's process answers, simulated: no figure of this part was measured,
-and the cache itself is not part of this version. Each process keeps the sessions that it used last. An entry serves
-until its session changes, in whichever process, or until the process begins anew, once a day. The crowd: {users:,} users
-who come in proportion to their rank to the power of -{zipf:g}, at the peak, {requests:g} requests a user a day with a
-cookie, visits of {pages:g} pages in the mean with {burst} requests each, {think:g} s from page to page, {changes:.0%} of
-requests change the session, and a read does once a day. {asks:,} loads of {active:,} sessions, seed {seed}; the first
-half hour does not count.
+The share of loads that a cache in the application's process answers, simulated: nothing in this part was measured, and
+the cache is not part of this version. Each process keeps the sessions that it used last. An entry serves until its
+session changes, in whichever process, or until the process begins anew, once a day.
 
-![Hit rate by entries in each process: with sticky balancing it depends little on the number of processes, with random balancing it falls with each of them](capacity.svg)
+The crowd: {users:,} users at the peak, who come in proportion to their rank to the power of -{zipf:g}; {requests:g}
+requests a user a day with a cookie; visits of {pages:g} pages in the mean, {burst} requests each, {think:g} s from page
+to page; {changes:.1%} of requests change the session, and the first read after a day does. {asks:,} loads of {active:,}
+sessions, seed {seed}; the first half hour does not count.
+
+![{alt}](capacity.svg)
 
 Loads answered:"""
 
+_ALT = (
+    "Hit rate by entries in each process: with sticky balancing it hardly depends on the number of processes, with "
+    "random balancing it falls with it"
+)
+
 _AFTER_NEAR = """\
-- Sticky balancing sends a session to one process. It needs entries for the sessions that are being used at the moment,
-  divided by the processes; more hardly help.
-- With random balancing each process has to load a session once itself after every change. More entries do not mend that.
-- With ten times the users, ten times the entries do the same.
+- Sticky balancing sends a session to one process. It needs entries for the sessions in use at the moment, divided by
+  the processes; more hardly help.
+- With random balancing each process loads a session itself after every change. More entries do not mend that.
+- With ten times the users on as many processes, ten times the entries do the same.
 - `--near 0.6` computes with 60 % of reads answered: the store's processors need less, its memory does not. What the
-  application saves is not measured yet. Here: {name}, {users:,} users, {without:.2f} busy cores without, {with_:.2f} with
-  the {rate:.0%} of {processes} processes with {entries:,} entries each, balanced at random."""
+  application saves is not measured. Here: {name}, {users:,} users, {without:.2f} busy cores without a near cache, and
+  {with_:.2f} with the {rate:.0%} that {processes} processes with {entries:,} entries each, balanced at random, answer
+  of such a crowd. So many users need more processes: then look at their row."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -139,7 +148,7 @@ def page(figures: Figures, mix: Mix) -> str:
         _assumed(mix),
         _NEEDED,
         _needed(figures, mix),
-        _AFTER_NEEDED,
+        _AFTER_NEEDED.format(writes=mix.at_peak(USERS[0]) * mix.writes()),
         _BY_HAND.format(users=users, name=NAMES[store]),
         f"```text\n{by_hand(figures, store, users, mix)}```",
         _WEIGHTS.format(sessions=figures.sessions),
@@ -149,7 +158,7 @@ def page(figures: Figures, mix: Mix) -> str:
         _COSTS.format(rounds=figures.rounds, lap=figures.lap, data=figures.data),
         *(_costs(figures, flight) for flight in flights),
         _CLASSES.format(flight=flights[-1]),
-        _NEAR.format(**{**vars(crowd)}, asks=near.asks, active=near.active),
+        _NEAR.format(**vars(crowd), asks=near.asks, active=near.active),
         *(_near(figures, balancing) for balancing in near.rates),
         _AFTER_NEAR.format(
             name=NAMES[store],
@@ -178,7 +187,16 @@ def _needed(figures: Figures, mix: Mix) -> str:
         for store in figures.weights:
             found = needs_of(figures, store, users, mix)
             rows.append([f"{users:,}", NAMES[store], *_cells(store, found, mix)])
-    head = ["users", "store", "sessions", "requests a second", "for sessions", "application cores", "store cores", "Redis primaries"]
+    head = [
+        "users",
+        "store",
+        "sessions",
+        "requests a second",
+        "for sessions",
+        "application cores",
+        "store cores",
+        "Redis primaries",
+    ]
     return table(head, rows, left=2)
 
 
@@ -257,10 +275,11 @@ def _budget(figures: Figures) -> list[str]:
         return []
     rows = []
     for size, one in by_size.items():
-        ours = one.session + one.user
-        met = "met" if ours <= budget(one) else "**not met**"
-        rows.append([f"{size:,}", f"{one.plain:,.0f}", f"{ours:,.0f}", f"{budget(one):,.0f}", met])
-    return [_BUDGET, table(["data as JSON", "plain string", "a session with its user", "budget", ""], rows, left=0)]
+        most, found = budget(one), (one.session + one.user, one.lean)
+        told = [f"{bytes_:,.0f}, {'met' if bytes_ <= most else '**not met**'}" for bytes_ in found]
+        rows.append([f"{size:,}", f"{one.plain:,.0f}", f"{most:,.0f}", *told])
+    head = ["data as JSON", "plain string", "budget", "as it comes", "without the client"]
+    return [_BUDGET, table(head, rows, left=0)]
 
 
 def _costs(figures: Figures, flight: int) -> str:

@@ -82,7 +82,8 @@ class SQLiteFile(Place):
     def bytes(self) -> int:
         with closing(sqlite3.connect(self._file)) as db:
             pages, unused, page = (
-                int(db.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+                int(db.execute(f"PRAGMA {name}").fetchone()[0])
+                for name in ("page_count", "freelist_count", "page_size")
             )
         return (pages - unused) * page
 
@@ -125,7 +126,8 @@ def _weight(server: RedisServer) -> int:
     """What Redis says of its data, and of the tables by which it finds keys and their deadlines; no buffers."""
     with driver.Redis(host=server.host, port=server.port) as client:
         found: dict[str, Any] = client.memory_stats()
-    return int(found["dataset.bytes"]) + sum(found.get("db.0", {}).values())
+    tables: dict[str, int] = found.get("db.0", {})
+    return int(found["dataset.bytes"]) + sum(tables.values())
 
 
 class RedisCluster(OneRedis):
@@ -155,15 +157,15 @@ class PostgreSQL(Place):
 
     def tables(self) -> int:
         """What the rows take."""
-        return self._size("pg_table_size")
+        return self._size("sum(pg_table_size(oid))")
 
     def indexes(self) -> int:
         """What their indexes take."""
-        return self._size("pg_indexes_size")
+        return self._size("sum(pg_indexes_size(oid))")
 
-    def _size(self, function: str) -> int:
-        named = f"SELECT sum({function}(oid)) FROM pg_class WHERE relname LIKE '{NAMESPACE}\\_%' AND relkind = 'r'"
-        return int(self._server.sql(named)[0][0])
+    def _size(self, what: str) -> int:
+        ours = f"WHERE relname LIKE '{NAMESPACE}\\_%' AND relkind = 'r'"
+        return int(self._server.sql(f"SELECT {what} FROM pg_class {ours}")[0][0])  # noqa: S608 (constants)
 
     def version(self) -> str:
         return f"PostgreSQL {self._server.sql('SHOW server_version')[0][0].split()[0]}"

@@ -27,8 +27,13 @@ class Mix:
     requests: float = _says(20, "requests a user a day, on average over all users, those without a cookie included")
     peak: float = _says(4, "requests a second in the busiest minutes, over the mean of the day")
     visitor: float = _says(0.2, "share of requests without a cookie")
-    touch: float = _says(0.03, "share of requests that read, and store when the session was last seen, or settle a rotation")
-    rotate: float = _says(0.03, "share of requests that read, and rotate the secret: one on a day with visits, as the default policy has it")
+    touch: float = _says(
+        0.03, "share of requests that read, and store when the session was last seen, or settle a rotation"
+    )
+    rotate: float = _says(
+        0.03,
+        "share of requests that read, and rotate the secret: one on a day with visits, as the default policy has it",
+    )
     write: float = _says(0.05, "share of requests that change a field")
     login: float = _says(0.01, "share of logins")
     logout: float = _says(0.005, "share of logouts")
@@ -40,14 +45,16 @@ class Mix:
     load: float = _says(0.5, "how busy a core of the application, or of PostgreSQL, may be at the peak")
     redis_load: float = _says(0.5, "how busy the one core of a Redis primary may be at the peak")
     redis_gib: float = _says(24, "GiB of memory that a Redis primary is given")
-    room: float = _says(1.5, "memory or disk that is provided, over what the sessions take: fragments, dead rows, forks")
+    room: float = _says(
+        1.5, "memory or disk that is provided, over what the sessions take: fragments, dead rows, forks"
+    )
 
     def __post_init__(self) -> None:
         for one in fields(self):
             value = getattr(self, one.name)
             if value < 0 or (one.name in _SHARES_OF_ONE and value > 1):
                 raise ValueError(f"{one.name}={value}: no share, or below zero")
-        if not (0 < self.load and 0 < self.redis_load and self.redis_gib > 0 and self.room >= 1):
+        if not (self.load > 0 and self.redis_load > 0 and self.redis_gib > 0 and self.room >= 1):
             raise ValueError("load, redis_load and redis_gib are above zero, room at least 1")
         if self.visitor == 1 or self.requests == 0:
             raise ValueError("somebody has to come with a session")
@@ -58,6 +65,10 @@ class Mix:
         """Of each class, as parts of 1; reads are what the others leave."""
         shares = {name: float(getattr(self, name)) for name in SHARES}
         return {"read": 1 - sum(shares.values()), **shares}
+
+    def writes(self) -> float:
+        """The share of requests that write to the store."""
+        return sum(share for name, share in self.shares().items() if name not in {"read", "visitor", "list"})
 
     def crowd(self) -> Crowd:
         """Its users with a session, for the near cache; touches and rotations come there by themselves."""
@@ -73,9 +84,7 @@ class Mix:
 _SHARES_OF_ONE = {*SHARES, "near", "load", "redis_load"}
 
 
-OPTIONS = {
-    one.name: f"--{'share-' if one.name in SHARES else ''}{one.name.replace('_', '-')}" for one in fields(Mix)
-}
+OPTIONS = {one.name: f"--{'share-' if one.name in SHARES else ''}{one.name.replace('_', '-')}" for one in fields(Mix)}
 """How each assumption is set."""
 TEXTS = {one.name: str(one.metadata["help"]) for one in fields(Mix)}
 """What each is."""
