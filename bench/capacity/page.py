@@ -49,9 +49,9 @@ others, room included. In brackets: cores as if each were fully busy."""
 _AFTER_NEEDED = """\
 - Everything past a million sessions is an extrapolation, on a straight line. Bytes a session and the time of each verb
   were flat from ten thousand to a million ([scale](scale.md)); beyond that nobody has looked.
-- A file of SQLite belongs to one machine and has one writer at a time: for a million users {writes:,.0f} writes a second
-  at the peak, of which logins, ends and tickets each wait for the disk. Where that, or the cores, are more than one
-  machine has, it ends.
+- A file of SQLite belongs to one machine and has one writer at a time: for a million users {writes:,.0f} writes a
+  second at the peak, of which logins, ends and tickets each wait for the disk. Where that, or the cores, are more than
+  one machine has, it ends.
 - PostgreSQL's cores are one server's: Coatcheck does not split users over several. Where one does not suffice, take
   Redis Cluster.
 - Replicas are not counted: with one for each primary, or a standby, memory and disk double.
