@@ -61,10 +61,13 @@ def test_needs_are_those_of_a_case_solved_by_hand() -> None:
 
 
 def test_a_redis_is_divided_by_processor_or_by_memory_whichever_asks_for_more() -> None:
-    """One core each, half busy: 1.45 of a core is three primaries; 100 GB with its room in pieces of 20 GiB is five."""
+    """One core each, half busy: 1.45 of a core is three primaries; 100 GB with its room in pieces of 20 GiB
+    is five. A cluster has three at least."""
     assert needs("cluster", 10_000_000, MIX, WEIGHT, COSTS).primaries == 3
     assert 4 < 50e9 * 2 / GIB / 20 < 5
     assert needs("cluster", 10_000_000, replace(MIX, redis_gib=20), WEIGHT, COSTS).primaries == 5
+    few = {store: needs(store, 1_000, MIX, WEIGHT, COSTS).primaries for store in ("redis", "cluster", "sqlite")}
+    assert few == {"redis": 1, "cluster": 3, "sqlite": 0}
 
 
 def test_a_near_cache_spares_the_store_its_reads_and_nothing_else() -> None:

@@ -46,7 +46,8 @@ def needs(store: str, users: float, mix: Mix, weight: Weight, costs: Mapping[str
     busy = rate * sum(share * costs[name].store for name, share in asked.items()) / 1e6
     primaries = 0
     if store in REDIS:
-        primaries = max(1, ceil(busy / mix.redis_load), ceil(size * mix.room / (mix.redis_gib * GIB)))
+        least = 3 if store == "cluster" else 1  # with fewer nobody can tell which half of a split network is alive
+        primaries = max(least, ceil(busy / mix.redis_load), ceil(size * mix.room / (mix.redis_gib * GIB)))
     in_cores = 0 if store in (*REDIS, "sqlite") else max(1, ceil(busy / mix.load))
     return Needs(of_users + of_nobody, size, rate, app, busy, max(1, ceil(app / mix.load)), in_cores, primaries)
 
