@@ -47,8 +47,9 @@ Cores are for sessions alone, beside what the application does. "For sessions" i
 others, room included. In brackets: cores as if each were fully busy."""
 
 _AFTER_NEEDED = """\
-- Everything past a million sessions is an extrapolation, on a straight line. Bytes a session and the time of each verb
-  were flat from ten thousand to a million ([scale](scale.md)); beyond that nobody has looked.
+- All of it is an extrapolation from {sessions:,} sessions, on a straight line. Up to a million sessions that line was
+  seen to hold for the time of each verb, and for bytes in SQLite and PostgreSQL ([scale](scale.md)); beyond that nobody
+  has looked. Redis doubles its two tables of keys at a time: up to 16 bytes a key more or less than here.
 - A file of SQLite belongs to one machine and has one writer at a time: for a million users {writes:,.0f} writes a
   second at the peak, of which logins, ends and tickets each wait for the disk. Where that, or the cores, are more than
   one machine has, it ends.
@@ -96,7 +97,8 @@ other session. *ticket*: issued and redeemed in one request. What has ended is d
 a day after the rest, so that in SQLite and PostgreSQL some of that work is in it.
 
 With {flight} in flight several calls share a round trip to Redis: a computation with the figures for one at a time, as
-above, is on the safe side. SQLite and PostgreSQL share nothing, and cost about the same."""
+above, is on the safe side. In SQLite and PostgreSQL they share nothing: compare the tables, or compute with
+`--flight {flight}`."""
 
 _NEAR = """\
 ## A near cache
@@ -149,7 +151,7 @@ def page(figures: Figures, mix: Mix) -> str:
         _assumed(mix),
         _NEEDED,
         _needed(figures, mix),
-        _AFTER_NEEDED.format(writes=mix.at_peak(USERS[0]) * mix.writes()),
+        _AFTER_NEEDED.format(sessions=figures.sessions, writes=mix.at_peak(USERS[0]) * mix.writes()),
         _BY_HAND.format(users=users, name=NAMES[store]),
         f"```text\n{by_hand(figures, store, users, mix)}```",
         _WEIGHTS.format(sessions=figures.sessions),
