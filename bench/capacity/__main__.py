@@ -62,15 +62,18 @@ def main() -> None:
     parser.add_argument("--write", dest="page", action="store_true", help="write docs/capacity.md, .json and .svg")
     traffic.add_arguments(parser.add_argument_group("the traffic that is assumed"))
     options = parser.parse_args()
+    stores = options.stores.split(",")
+    if unknown := {*stores} - {*KINDS}:
+        parser.error(f"no such store: {', '.join(sorted(unknown))}")
     try:
         mix = traffic.from_options(options)
         if options.measured:
             text = options.measured.read_text()
         else:
-            text = dump(_measured(options.stores.split(","), mix, options.stored, options.rounds, options.lap))
+            text = dump(_measured(stores, mix, options.stored, options.rounds, options.lap))
         figures = load(text)  # also what has just been measured: the page has what the file has, to the last digit
         told = page.page(figures, mix)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
     print(told)
     if options.page:

@@ -29,7 +29,7 @@ _INTRO = """\
 
 How much memory, disk and processor the sessions of so many users take: computed from measured figures and a traffic
 that is assumed. `make bench-capacity ARGS=--write` measures everything anew and wrote this page, the figures
-([capacity.json](capacity.json)) and the picture. For your own traffic no measuring is needed, it takes a second:
+([capacity.json](capacity.json)) and the picture. For your own traffic nothing need be measured, nor simulated, again:
 
 ```sh
 make bench-capacity ARGS="--measured docs/capacity.json --requests 50 --data 3000"
