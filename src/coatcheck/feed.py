@@ -35,7 +35,11 @@ class Feed(Protocol):
 
 @runtime_checkable
 class Feeds(Protocol):
-    """A store, synchronous or not, that tells what changes."""
+    """A store, synchronous or not, that tells what changes.
+
+    It may say more: `at_hand = True`, that a read costs as little as a cache's, and `strays`, how often it has read
+    something of whose changes its feed does not hear.
+    """
 
     def feed(self) -> Feed:
         """Connect an ear, for one thread. Raises `StoreUnavailable`, or `ConfigurationError` where the store is not

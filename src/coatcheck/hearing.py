@@ -23,7 +23,8 @@ class Hearing:
                 f"near_cache=True: a {type(store).__name__} does not tell what changes (coatcheck.feed.Feeds)"
             )
         # Where the store is this process's memory, it is as near.
-        self.near = Near() if near_cache and not getattr(store, "at_hand", False) else None
+        wanted = near_cache and not getattr(store, "at_hand", False)
+        self.near = Near(strays=lambda: getattr(store, "strays", 0)) if wanted else None
         self.watches = Watches()
         hearers: list[Hearer] = [self.watches] if self.near is None else [self.near, self.watches]
         self._listener = Listener(store.feed, hearers) if isinstance(store, Feeds) else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .clock import Clock, elapsed
@@ -30,13 +31,21 @@ class Mark(NamedTuple):
     moves: list[int]
     place: int
     seen: int
+    strays: int
 
 
 class Near:
     """The sessions of one process; shared by its threads. A `feed.Hearer`."""
 
-    def __init__(self, clock: Clock = elapsed, bound: float = BOUND, size: int = SIZE) -> None:
-        self._clock, self._bound, self._size = clock, bound, size
+    def __init__(
+        self,
+        clock: Clock = elapsed,
+        bound: float = BOUND,
+        size: int = SIZE,
+        strays: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`strays`: how often the store has read something from where its feed does not listen."""
+        self._clock, self._bound, self._size, self._strays = clock, bound, size, strays
         self._proved = float("-inf")
         self.hits = 0
         """How many reads it has answered."""
@@ -62,7 +71,7 @@ class Near:
     def reading(self, handle: str) -> Mark:
         """To be called before the store is asked."""
         moves, place = self._moves, hash(handle) % _PLACES
-        return Mark(moves, place, moves[place])
+        return Mark(moves, place, moves[place], self._strays())
 
     def keep(self, mark: Mark, handle: str, value: Held) -> None:
         """Keep what the store said, if nothing was heard of it since: else it would be kept after its invalidation,
@@ -70,7 +79,8 @@ class Near:
         if not isinstance(value, Record) or (weight := _weight(value)) > self._size // 8:
             return
         with self._lock:
-            if mark.moves is not self._moves or mark.moves[mark.place] != mark.seen:
+            told = mark.moves is not self._moves or mark.moves[mark.place] != mark.seen
+            if told or self._strays() != mark.strays:
                 return
             self._drop(handle)
             self._records[handle] = value

@@ -184,9 +184,15 @@ class AsyncRedisStore:
     async def stats(self, now: float) -> Stats:
         return await self._drive(self._sweep.stats(now))
 
-    def feed(self) -> feed.RedisFeed:
+    @property
+    def strays(self) -> int:
         """As `feed.Feeds`."""
-        return feed.feed(self._client if isinstance(self._client, Target) else None, self._plans.names)
+        return self._talk.routes.strays if self._talk.routes else 0
+
+    def feed(self) -> feed.RedisFeed | feed.ClusterFeed:
+        """As `feed.Feeds`."""
+        target = self._client if isinstance(self._client, Target) else None
+        return feed.feed(target, self._plans.names, self._talk.routes)
 
     async def close(self) -> None:
         """Close this event loop's connections; it can be used again afterwards."""

@@ -209,9 +209,14 @@ class RedisStore:
     def stats(self, now: float) -> Stats:
         return self._drive(self._sweep.stats(now))
 
-    def feed(self) -> feed.RedisFeed:
+    @property
+    def strays(self) -> int:
         """As `feed.Feeds`."""
-        return feed.feed(self._target, self._plans.names)
+        return self._talk.routes.strays if self._talk.routes else 0
+
+    def feed(self) -> feed.RedisFeed | feed.ClusterFeed:
+        """As `feed.Feeds`."""
+        return feed.feed(self._target, self._plans.names, self._talk.routes)
 
     def checks(self) -> Iterator[Check]:
         """Whether the server, or every primary of the cluster, keeps what sessions need."""

@@ -59,6 +59,10 @@ class Routes:
         self._looked = float("-inf")
         """When the map was asked for last (monotonic)."""
         self._turn = Turn(patience)
+        self.heard: frozenset[Node] = frozenset()
+        """The nodes that tell a feed what changes."""
+        self.strays = 0
+        """How often something was read from another one, or from one to which its keys are on their way."""
         self._doubted: dict[Node, float] = {}
         """Those that gave no answer when they were asked last, or said that they are cut off; when (monotonic)."""
 
@@ -230,6 +234,8 @@ class Routes:
                     reply = _known(next(answer))
                     # Who may not ask is sent on for ever.
                     replies[place] = reply = asked if isinstance(asked, Exception) else reply
+                    if asking or node not in self.heard:
+                        self.strays += 1
                     if further := self._redirected(reply, node, asking):
                         left[place] = further
                 # Who only sent us on has written nothing that replicas could confirm.

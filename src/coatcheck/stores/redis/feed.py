@@ -7,6 +7,7 @@ answer to a PING that was sent after a write was acknowledged comes after the ne
 
 from __future__ import annotations
 
+import select
 import time
 from contextlib import suppress
 from typing import Any
@@ -16,43 +17,40 @@ import redis.sentinel
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from ...errors import ConfigurationError
+from ...errors import ConfigurationError, StoreUnavailable
 from ...feed import Told
+from .cluster import Routes
 from .faults import plain, slow
+from .hosts import Node
 from .sentinel import others
+from .slots import ALL, Range, covered, told
 from .talk import CONNECT, REPLY
 from .url import Target
 from .values import Names
 
 _CHANNEL = "__redis__:invalidate"
 RIGHTS = ("+client|id", "+client|tracking", "+subscribe", "+ping", f"&{_CHANNEL}")
-"""What an ACL has to allow beside what the store needs."""
+"""What an ACL has to allow beside what the store needs; in a cluster also `+cluster|info`."""
 _MOST = 1000
 """Messages that are read at once."""
 
 
 class RedisFeed:
-    """A `Feed` of the one server that a URL names. Raises `StoreUnavailable`."""
+    """A `Feed` of one server. Raises `StoreUnavailable`."""
 
-    def __init__(self, target: Target, names: Names) -> None:
-        self._names, self._where = names, target.where
-        self._client = target.client(
-            redis,
-            None,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=CONNECT,
-            socket_timeout=REPLY,
-        )
+    def __init__(self, client: Any, names: Names, where: str, question: str = "PING") -> None:
+        self._client, self._names, self._where, self._question = client, names, where, question
         self._connections: list[Any] = []
         try:
             self._ear, self._asker = self._connect(), self._connect()
             number = self._ask(self._ear, "CLIENT", "ID")
             self._ask(self._ear, "SUBSCRIBE", _CHANNEL)
             self._ask(self._asker, "CLIENT", "TRACKING", "ON", "REDIRECT", number, "BCAST", "PREFIX", names.start)
+            self.state = self._ask(self._asker, *question.split())
+            """What the server says of itself; what it says now, after `prove`."""
         except (redis.RedisError, OSError) as error:
             self.close()
-            raise plain(error, self._where) from None
+            raise plain(error, where) from None
 
     def _connect(self) -> Any:
         connection = self._client.connection_pool.make_connection()
@@ -65,10 +63,15 @@ class RedisFeed:
         connection.send_command(*command)
         return connection.read_response(disable_decoding=True)
 
+    def fileno(self) -> int:
+        """For a poll of several."""
+        number: int = self._ear._sock.fileno()
+        return number
+
     def prove(self) -> Told:
         try:
             # First the one that asked: without it nothing would be told, and the other would not notice.
-            self._ask(self._asker, "PING")
+            self.state = self._ask(self._asker, *self._question.split())
             self._ear.send_command("PING")
             news: list[Told] = []
             until = time.monotonic() + REPLY
@@ -103,6 +106,80 @@ class RedisFeed:
             one.close()
 
 
+class ClusterFeed:
+    """A `Feed` of all primaries, as long as they are the same ones. Raises `StoreUnavailable`."""
+
+    def __init__(self, target: Target, names: Names, routes: Routes) -> None:
+        self._where, self._routes = target.where, routes
+        self._feeds: list[RedisFeed] = []
+        try:
+            primaries = _primaries(target)
+            for node in primaries:
+                self._feeds.append(RedisFeed(_client(target, node), names, node.netloc, "CLUSTER INFO"))
+        except StoreUnavailable:
+            self.close()
+            raise
+        self._began = self._states()
+        self._routes.heard = frozenset(primaries)
+
+    def _states(self) -> list[tuple[bytes, ...]]:
+        """Of each, whether it is well, and the epoch, which every failover and every new home of a slot makes a later
+        one."""
+        return [
+            tuple(line for line in feed.state.split() if line.startswith((b"cluster_state", b"cluster_current_epoch")))
+            for feed in self._feeds
+        ]
+
+    def prove(self) -> Told:
+        news = _together([feed.prove() for feed in self._feeds])
+        states = self._states()
+        if states != self._began or any(b"cluster_state:ok" not in state for state in states):
+            raise StoreUnavailable(f"Redis at {self._where} has changed: it is listened to anew")
+        return news
+
+    def wait(self, seconds: float) -> Told:
+        ready = select.poll()
+        for feed in self._feeds:
+            ready.register(feed, select.POLLIN)
+        ready.poll(seconds * 1000)
+        return _together([feed.wait(0.0) for feed in self._feeds])
+
+    def close(self) -> None:
+        self._routes.heard = frozenset()
+        for feed in self._feeds:
+            feed.close()
+
+
+def _primaries(target: Target) -> list[Node]:
+    """The primaries, as the node of the URL says that knows of most slots."""
+    fault: Exception = redis.ConnectionError("no node knows of any primary")
+    best: tuple[Range, ...] = ()
+    for seed in target.nodes:
+        client = _client(target, seed)
+        try:
+            best = max(best, told(client.execute_command("CLUSTER SLOTS", NEVER_DECODE=True), seed), key=covered)
+        except (redis.RedisError, OSError) as error:
+            fault = error
+        finally:
+            client.close()
+        if covered(best) == ALL:
+            break
+    if not best:
+        raise plain(fault, target.where) from None
+    return sorted({one.node for one in best})
+
+
+def _client(target: Target, node: Node | None) -> Any:
+    return target.client(
+        redis,
+        node,
+        protocol=2,
+        retry=Retry(NoBackoff(), 0),
+        socket_connect_timeout=CONNECT,
+        socket_timeout=REPLY,
+    )
+
+
 def _together(news: list[Told]) -> Told:
     told: list[str] = []
     for one in news:
@@ -112,13 +189,13 @@ def _together(news: list[Told]) -> Told:
     return told
 
 
-def feed(target: Target | None, names: Names) -> RedisFeed:
+def feed(target: Target | None, names: Names, routes: Routes | None) -> RedisFeed | ClusterFeed:
     """Connect an ear to what a URL names. Raises `StoreUnavailable`, or `ConfigurationError` where there is none."""
     if target is None:
         raise ConfigurationError(
             "a store around a client of the application's own tells nothing of its changes: give the manager the "
             "store's URL"
         )
-    if target.nodes:
-        raise ConfigurationError("a cluster tells nothing of its changes yet")
-    return RedisFeed(target, names)
+    if routes is not None:
+        return ClusterFeed(target, names, routes)
+    return RedisFeed(_client(target, None), names, target.where)
