@@ -104,7 +104,7 @@ MAY_IMPORT = {
     "integrations.aiohttp": f"{FRONT} passage",
     "integrations.litestar": f"{FRONT} engine integrations.asgi integrations.gate",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
-    "cli": "keyring errors health manager stores.postgresql.schema",
+    "cli": "keyring errors feed store health manager stores.postgresql.schema",
     "__main__": "cli",
 }
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an

@@ -349,7 +349,8 @@ def test_a_server_that_is_paused_or_restarted_is_heard_again() -> None:
 @pytest.mark.redis
 def test_whoever_asked_for_the_news_is_lost_and_the_feed_notices(redis_url: str) -> None:
     """Redis tells as long as that connection stands: a feed that went on without it would hear nothing more."""
-    with closing(open_sync(redis_url, "coatcheck")) as store, closing(store.feed()) as feed:
+    with closing(open_sync(redis_url, "coatcheck")) as store:
+        feed: Any = store.feed()
         feed.prove()
         asker = feed._ask(feed._asker, "CLIENT", "ID")
         store.meet()

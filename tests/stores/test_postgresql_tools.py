@@ -43,6 +43,21 @@ def test_what_migrate_prints_makes_the_same_tables(url: str, capsys: pytest.Capt
         assert manager.stats().sessions == 0
 
 
+def test_migrate_has_the_server_tell_what_changes(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """On tables that are there, and as SQL for new ones; doctor says which it is."""
+    main(["migrate"])
+    main(["doctor"])
+    assert "feed         none, so no near cache" in capsys.readouterr().out
+    assert main(["migrate", "--feed"]) == 0
+    main(["doctor"])
+    assert "feed         it tells what changes" in capsys.readouterr().out
+    assert main(["migrate", "--print", "--feed", "--namespace", "shop"]) == 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(capsys.readouterr().out.encode())
+    main(["doctor", "--namespace", "shop"])
+    assert "feed         it tells what changes" in capsys.readouterr().out
+
+
 def test_migrate_says_what_is_in_its_way(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """One line, and exit code 2; a store without tables is no fault."""
     monkeypatch.setenv("COATCHECK_SECRET", "one-that-guards-nothing-for-tests-alone")

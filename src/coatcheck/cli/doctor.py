@@ -8,8 +8,10 @@ import sys
 from collections.abc import Iterator
 
 from coatcheck.errors import CoatcheckError, ConfigurationError
+from coatcheck.feed import Feeds
 from coatcheck.health import Check, Checkable
 from coatcheck.manager import SessionManager
+from coatcheck.store import Meets
 
 from .arguments import add_store
 
@@ -55,8 +57,19 @@ def examine(url: str | None, namespace: str = "coatcheck") -> Iterator[Check]:
             yield from (check for check in store.checks() if own or check.name != "key file")
         else:
             yield Check("warn", "store", f"{type(store).__name__} cannot be examined")
+        if isinstance(store, Feeds) and isinstance(store, Meets):  # a file always does, once it is there
+            yield _feed(store)
         if not own:
             yield _secret(manager)
+
+
+def _feed(store: Feeds) -> Check:
+    """Never a warning: whoever has neither a near cache nor open connections needs none."""
+    try:
+        store.feed().close()
+    except CoatcheckError as error:
+        return Check("ok", "feed", f"none, so no near cache, and open connections end late: {error}")
+    return Check("ok", "feed", "it tells what changes, for near_cache=True and open connections")
 
 
 def _secret(manager: SessionManager) -> Check:
