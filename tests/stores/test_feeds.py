@@ -389,11 +389,12 @@ def test_an_emptied_database_empties_the_cache(redis_url: str, other_redis: Sess
 
 @pytest.mark.redis
 def test_another_application_on_the_same_redis_is_not_listened_to(redis_url: str) -> None:
-    """Only keys of this namespace are told of; a longer name is another one."""
+    """Only keys of this namespace are told of, also where the other's name is as long or begins with ours."""
     with closing(open_sync(redis_url, "coatcheck")) as store, closing(store.feed()) as feed:
         feed.prove()
-        with closing(open_sync(redis_url, "coatcheck2")) as stranger:
-            stranger.create(record(), NOW)
+        for name in ("coatcheck2", "coatchecX"):
+            with closing(open_sync(redis_url, name)) as stranger:
+                stranger.create(record(), NOW)
         assert feed.prove() == []
         store.create(one := record(), NOW)
         assert feed.prove() == [one.handle]
