@@ -213,6 +213,7 @@ async def test_a_resharding_under_load_loses_nothing(shop: Opener, fragile: Clus
     await crowd.settle()
     assert crowd.wrong == []
     assert crowd.over > CLIENTS
+    assert crowd.redeemed > CLIENTS
 
 
 @pytest.mark.parametrize("fault", ["killed", "paused"])
@@ -230,6 +231,7 @@ async def test_a_primary_that_is_lost_under_load_breaks_no_promise(shop: Opener,
     assert crowd.wrong == []
     assert crowd.refused > 0
     assert crowd.over > CLIENTS
+    assert crowd.redeemed > CLIENTS
 
 
 def test_a_synchronous_store_follows_the_cluster_in_bounded_time(fragile: Cluster) -> None:

@@ -82,6 +82,7 @@ async def test_a_failover_under_load_breaks_no_promise(shop: Opener, watched: Fl
     assert crowd.wrong == []
     assert crowd.refused > 0
     assert crowd.over > CLIENTS
+    assert crowd.redeemed > CLIENTS
 
 
 def test_a_synchronous_store_follows_the_sentinel_in_bounded_time(watched: Fleet) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
+from coatcheck.errors import StoreUnavailable, TicketError
 from tests.faults import book
 from tests.faults.cast import until
 from tests.faults.shop import Shop
@@ -26,6 +28,8 @@ class Visitor:
         self.wrote = False
         self.over: list[str] = []
         """Tokens whose end was acknowledged."""
+        self.redeemed: dict[str, int] = {}
+        """Tickets, and how often each was."""
         self.requests = self.refused = 0
         self.wrong: list[str] = []
 
@@ -49,8 +53,12 @@ class Visitor:
             if response := await self.ask(f"/login/{self.name}"):
                 self.live, self.wrote = token_in(response), False
             return
-        verb = random.choice(("read", "read", "write", "logout", "revoke", "old"))
-        if verb == "old" and self.over:
+        verb = random.choice(("read", "read", "write", "logout", "revoke", "old", "ticket", "spent"))
+        if verb == "ticket":
+            await self.fetch(self.live)
+        elif verb == "spent" and self.redeemed:
+            await self.redeem(random.choice(list(self.redeemed)))
+        elif verb == "old" and self.over:
             if response := await self.ask("/read", random.choice(self.over)):
                 self.check(response.text == "None", f"an ended session served {response.text}")
         elif verb in ("logout", "revoke"):
@@ -59,6 +67,23 @@ class Visitor:
             mine = response.text == self.name
             self.check(mine, f"{verb} as {response.text}")
             self.wrote = self.wrote or (mine and verb == "write")
+
+    async def fetch(self, token: str) -> None:
+        """Get a ticket, and use it twice at once."""
+        manager = self.shop.front.manager
+        with suppress(StoreUnavailable):
+            session = await manager.load(token)
+            if session.handle is not None:
+                jwt = await manager.tickets.issue("download", {}, session=session)
+                self.redeemed[jwt] = 0
+                await asyncio.gather(self.redeem(jwt), self.redeem(jwt))
+
+    async def redeem(self, jwt: str) -> None:
+        """Use a ticket, perhaps not for the first time."""
+        with suppress(StoreUnavailable, TicketError):
+            await self.shop.front.manager.tickets.redeem(jwt, "download")
+            self.redeemed[jwt] += 1
+            self.check(self.redeemed[jwt] == 1, "a ticket was redeemed twice")
 
     async def leave(self, token: str, verb: str) -> None:
         """Sign out, or have everything revoked. Where that is not acknowledged nobody knows what is true."""
@@ -76,6 +101,8 @@ class Visitor:
 
     async def settle(self) -> None:
         """Compare everything once more."""
+        for jwt in self.redeemed:
+            await self.redeem(jwt)
         for token in self.over:
             response = await self.shop.ask("/read", token)
             self.check((response.status_code, response.text) == (200, "None"), f"ended, and {response.text}")
@@ -105,6 +132,11 @@ class Crowd:
     def over(self) -> int:
         """Sessions whose end was acknowledged."""
         return sum(len(visitor.over) for visitor in self.visitors)
+
+    @property
+    def redeemed(self) -> int:
+        """Tickets whose redemption was acknowledged."""
+        return sum(count for visitor in self.visitors for count in visitor.redeemed.values())
 
     @property
     def wrong(self) -> list[str]:
