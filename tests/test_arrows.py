@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "coatcheck"
 LAB = ROOT / "lab" / "src" / "coatcheck_lab"
 
-CONTRACT = "errors clock codec policy record change gate store"
+CONTRACT = "errors clock codec policy record change gate store moves"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
@@ -47,7 +47,12 @@ MAY_IMPORT = {
     "change": "errors codec record rotation",
     "gate": "errors codec policy record change",
     "store": "errors clock codec record change gate",
+    "moves": "gate record store",
     "rows": "errors codec policy record store",
+    # Two stores at once.
+    "milestones": f"{CONTRACT} token",
+    "moving": f"{CONTRACT} milestones",
+    "moving_store": f"{CONTRACT} health milestones moving",
     # Decisions, without I/O.
     "fields": "errors codec",
     "session": "errors clock token keyring codec policy record info fields",
@@ -62,7 +67,7 @@ MAY_IMPORT = {
     "cookies": "errors hosts policy engine.Commit",
     "replies": "errors",
     # At work: the drivers of the engine, and the store that a URL names.
-    "connect": "errors clock keyring store stores",
+    "connect": "errors clock keyring store moving_store stores",
     "manager": (
         "errors clock keyring token jwt_token policy store info session events engine directory tickets cookies connect"
     ),
@@ -97,7 +102,8 @@ MAY_IMPORT = {
     "integrations.aiohttp": f"{FRONT} passage",
     "integrations.litestar": f"{FRONT} engine integrations.asgi integrations.gate",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
-    "cli": "keyring errors health manager stores.postgresql.schema",
+    "mover": f"{CONTRACT} milestones moving moving_store",
+    "cli": "keyring errors health manager moving_store mover stores.postgresql.schema",
     "__main__": "cli",
 }
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an

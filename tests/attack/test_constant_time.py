@@ -70,7 +70,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "self.path not in front.exempt",
             "source.cookie not in (None, line.partition('=')[0])",
         ],
-        "connect": ["own != namespace", "scheme not in SCHEMES"],
+        "connect": ["_ARROW in setting", "own != namespace", "scheme not in SCHEMES", "urls[0] == urls[1]"],
     },
     "two hashes that both come from the store or from this process, never from a client": {
         "change": ["change.step.from_hash == record.secrets[0].hash"],
