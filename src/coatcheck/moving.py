@@ -136,11 +136,25 @@ class Moving:
             done: Login = yield OLD, "login", arguments
             if done.record is not None and (yield from self.begun()):
                 yield from self.bring_user(user, now)
+                return (yield from self._limited(done.record, done, now, limit, reason, replaces))
             return done
         yield from self.bring_user(user, now)
         yield from self._barred(record.handle, now, record.forget_at)
         done = yield NEW, "login", arguments
         return done
+
+    def _limited(
+        self, record: Record, done: Login, now: float, limit: int | None, reason: str, replaces: str | None
+    ) -> Plan[Login]:
+        """A login that counted only who was in the old store, while others had gone over already."""
+        if limit is None:
+            return done
+        user = str(record.user_id)
+        found: list[Record] = yield NEW, "sessions", (user, now, _ALL, None)
+        over = [one.handle for one in found if one.handle not in {record.handle, replaces}][limit - 1 :]
+        for handle in over:
+            yield NEW, "end", (handle, user, reason, now)
+        return done._replace(over_limit=(*done.over_limit, *over))
 
     def _barred(self, handle: str, now: float, until: float) -> Plan[None]:
         """Let no process that knows only the old store take a new session's client for nobody."""
@@ -247,7 +261,9 @@ class Moving:
             yield from self.bring_user(user_id, now)
         here: int = yield NEW, "update_user", (user_id, fields, now, until)
         # Once it was begun all are here, and those that were written there as well.
-        return here if over else count + here
+        if over:
+            return here
+        return max(count, here) if (yield from self.begun()) else count + here
 
     # -- tickets -----------------------------------------------------------------------------------------
 
