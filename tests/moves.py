@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator
 from itertools import count
 from typing import Any
 
-from coatcheck.milestones import FLAG, NEW, OLD, begin
+from coatcheck.connect import open_store
+from coatcheck.milestones import FLAG, begin
 from coatcheck.moves import Departed
 from coatcheck.moving import Moving
 from coatcheck.moving_store import AsyncMovingStore, MovingStore
@@ -163,14 +164,44 @@ class _Async(AsyncMovingStore):
         super().__init__(Inline(around.old), Inline(around.new))
 
 
-class MovingSteps:
-    """Stops a `MovingStore` between two steps of one call: there another process gets its turn."""
+class _Sudden(Moving):
+    """Of one call, in which the move begins."""
 
-    def plan(self, store: Any, method: str, arguments: tuple[Any, ...]) -> Generator[Any, Any, Any]:
-        plan: Generator[Any, Any, Any] = getattr(store._moving, method)(*arguments)
-        return plan
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: bool | None = False
 
-    def carry_out(self, store: Any, step: Any) -> Any:
-        side, method, arguments = step
-        assert side in (OLD, NEW)
-        return getattr(store.old if side == OLD else store.new, method)(*arguments)
+    def begun(self) -> Generator[Any, Any, bool]:
+        asked, self._asked = self._asked, True
+        if asked is None:
+            yield
+        return bool(asked)
+
+
+class _SuddenSync(MovingStore):
+    @property
+    def _moving(self) -> Moving:
+        return _Sudden()
+
+    @_moving.setter
+    def _moving(self, value: Moving) -> None:
+        pass
+
+
+class _SuddenAsync(AsyncMovingStore):
+    @property
+    def _moving(self) -> Moving:
+        return _Sudden()
+
+    @_moving.setter
+    def _moving(self, value: Moving) -> None:
+        pass
+
+
+def sudden(urls: str, mode: str, namespace: str) -> Any:
+    """A store in whose every call a move begins, as if it had not been before."""
+    if mode == "sync":
+        both = open_store(urls, namespace, "open_sync")
+        return _SuddenSync(both.old, both.new)
+    both = open_store(urls, namespace, "open_async")
+    return _SuddenAsync(both.old, both.new)

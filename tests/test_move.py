@@ -17,11 +17,12 @@ from coatcheck import AsyncSessionManager, MovingStore, SessionManager
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.mover import TICKETS, Mover
 from coatcheck.moves import Departed
+from coatcheck.moving import Moving
 from coatcheck.record import Record
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.testing.clock import FakeClock
 from coatcheck.testing.kit import KEY
-from tests.records import record
+from tests.records import NOW, record
 
 
 def command(*arguments: str) -> list[str]:
@@ -231,6 +232,28 @@ def test_a_pair_of_stores_has_to_fit() -> None:
     wrong: Any = object()
     with pytest.raises(ConfigurationError, match="object is none"):
         MovingStore(one, wrong)
+
+
+def test_who_was_left_on_the_way_comes_back_too() -> None:
+    """The mover was killed, and the next one goes the other way."""
+    old, new = MemoryStore(), MemoryStore()
+    forth, back = MovingStore(old, new), MovingStore(new, old)
+    made = [record("ada", at=NOW) for _ in range(5)]
+    for one in made:
+        forth.login(one, NOW, NOW, None, "")
+    clock = FakeClock()
+    Mover(forth, clock).begin()
+    old.depart([one.handle for one in made[:2]], clock())
+    forth.load(made[0].handle)
+    forth.drive(Moving().bring([made[2].handle], clock()))
+    clock.advance(10)
+    mover = Mover(back, clock)
+    mover.begin()
+    clock.advance(1)
+    assert sum(here for _, here in mover.walk()) == 3
+    mover.finish()
+    assert [old.load(one.handle) for one in made] == made
+    assert not new.sessions("ada", NOW, 9, None)
 
 
 def test_a_use_of_a_ticket_is_known_in_both(sqlite: str, tmp_path: Path) -> None:

@@ -10,13 +10,15 @@ from .clock import Clock, system_clock
 from .errors import ConfigurationError, StoreUnavailable
 from .milestones import FLAG, NEW, OLD, Plan, begin, done, is_begun, served, undone
 from .moves import Page
-from .moving import AT_ONCE, Moving
+from .moving import Moving
 from .moving_store import MovingStore
 
 T = TypeVar("T")
 
 TICKETS = 3600.0
 """Seconds for which a ticket may be good: so long the new store has to ask the old one whether it was used."""
+_PAGE = 200
+"""Names that a walk asks for at once."""
 _TRIES = 10
 _PAUSE = 1.0
 """Seconds after which a store that did not answer is asked again."""
@@ -40,6 +42,10 @@ class Mover:
 
     def begin(self) -> None:
         """Let sessions go over from now on. Raises `ConfigurationError` where both are one store."""
+        back = MovingStore(self.store.new, self.store.old)
+        if back.drive(is_begun()):
+            # The other way somebody may have been left on the way: to where everybody else is, and then back.
+            back.drive(Moving().bring_departed(self.now()))
         self._drive(lambda: begin(self.now()))
 
     def has_begun(self) -> bool:
@@ -98,7 +104,7 @@ class Mover:
 
     def _ask(self, method: str, after: object, side: str = OLD) -> Page:
         def plan() -> Plan[Page]:
-            page: Page = yield (OLD if side == OLD else NEW), method, (after, AT_ONCE)
+            page: Page = yield (OLD if side == OLD else NEW), method, (after, _PAGE)
             return page
 
         return self._drive(plan)

@@ -25,8 +25,8 @@ from .moves import Departed, Page
 from .record import Ended, Record, held
 from .store import Held, Login, Stats, Taken
 
-AT_ONCE = 100
-"""Sessions that go over together: their commits wait that long."""
+AT_ONCE = 20
+"""Sessions that go over together: full ones, of 256 KiB each, still fit into a store's time."""
 
 
 class Moving:

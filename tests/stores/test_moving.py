@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from coatcheck.testing import StoreContract
-from coatcheck.testing.kit import Mode, Steps
-from tests.moves import Around, MovingSteps
+from coatcheck.testing.kit import Kit, Mode
+from tests.moves import Around, sudden
 
 
 class _Contract(StoreContract):
@@ -68,16 +70,33 @@ class TestFrozenInTheMiddle(_Contract):
     when = ("back", "frozen")
 
 
-class TestStepByStep(_Contract):
-    """Several processes, each stopped between any two of its steps over the two stores."""
-
-    when = ("back",)
-
-    @pytest.fixture(params=["sync"])
-    def mode(self, request: pytest.FixtureRequest) -> Mode:
-        mode: Mode = request.param
-        return mode
+class TestSQLiteToRedis(StoreContract):
+    """Over real stores: a move begins in the middle of every call, for what it stores in the old one."""
 
     @pytest.fixture
-    def steps(self) -> Steps | None:
-        return MovingSteps()
+    def urls(self, tmp_path: Path, redis_url: str) -> str:
+        return f"sqlite:///{tmp_path}/sessions.db -> {redis_url}"
+
+    @pytest.fixture
+    def open_store(self, urls: str) -> Callable[[Mode], Any]:
+        """One for each kit: a namespace of its own."""
+        space = f"kit-{uuid4().hex[:12]}"
+        return lambda mode: sudden(urls, mode, space)
+
+    @pytest.fixture
+    def kit(self, mode: Mode, open_store: Callable[[Mode], Any]) -> Kit:
+        kit = Kit(mode, open_store)
+        kit._namespace = open_store(mode).namespace
+        return kit
+
+    test_namespaces_share_nothing = None  # type: ignore[assignment]  # here a kit has one
+    test_parallel_logins_stay_within_the_limit = None  # type: ignore[assignment]
+    """A move begins once, and decision 0016 says what two logins at that moment do."""
+
+
+class TestRedisToPostgreSQL(TestSQLiteToRedis):
+    """The same."""
+
+    @pytest.fixture
+    def urls(self, redis_url: str, postgres_url: str) -> str:
+        return f"{redis_url} -> {postgres_url}"

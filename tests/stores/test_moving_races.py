@@ -237,6 +237,25 @@ def does_now(what: str, place: Place) -> Any:
     return getattr(place.store._moving, method)(*arguments)
 
 
+@pytest.mark.parametrize("there", [False, True], ids=["nobody", "on_its_way"])
+def test_a_claim_is_made_once(there: bool) -> None:
+    """Of two who create one handle, and of whom one has not heard of the move, one does; nobody does over another."""
+    todo: list[tuple[int, ...]] = [()]
+    while todo:
+        given = todo.pop()
+        place = Place(begun=False)
+        claims = [record(at=NOW)._replace(handle=place.one.handle[:-1] + "-", label=name) for name in "ab"]
+        if there:
+            place.old.create(claims[0]._replace(label="c"), NOW)
+        plans = [Moving().create(one, AT) for one in claims]
+        plans.append(_steps(place, begins(place)))
+        order, results = _play(place, plans, given, todo)
+        assert sum(results[:2]) == (0 if there else 1), order
+        value = place.store.load(claims[0].handle)
+        assert isinstance(value, Record)
+        assert value.label == ("c" if there else "ab"[results.index(True)]), order
+
+
 def test_who_knows_only_the_old_store_is_told() -> None:
     """It is no visitor whom it would hand another cookie: 503."""
     place = Place()

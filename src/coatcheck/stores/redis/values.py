@@ -124,7 +124,7 @@ def load(handle: str, raw: bytes | None) -> Held:
             return Ended(reason, float(at), successor=None if successor == "-" else successor)
     except ValueError:
         pass
-    if raw[:1] in (b"M", b"X"):
+    if raw[:1] in (b"M", b"X") and raw[9:HEAD].isdigit():
         raise SessionMoved(handle)
     raise StoreUnavailable(
         f"the session {handle} cannot be read: a newer version wrote it, or something else uses these keys. "
