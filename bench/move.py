@@ -3,6 +3,9 @@
 Two uvicorn workers serve from both stores, and the visitors of `bench.soak`, who know what every answer has to be, come
 as fast as they are answered. The mover is killed with SIGKILL several times. Then the workers are replaced by ones that
 have the new URL alone, and every session is looked at. Exit code 1 if one answer was wrong.
+
+It shows that the whole holds. A race of a few milliseconds it meets only by luck: those are in
+`tests/stores/test_moving_races.py`, in every order.
 """
 
 from __future__ import annotations

@@ -134,7 +134,7 @@ OPERATIONS = ["load", "write", "end", "rotate", "revoke_user", "revoke_all"]
 OPERATIONS += ["update_user", "login", "list", "redeem"]
 
 
-SWITCHES = 4
+SWITCHES = 3
 """How often one is interrupted by another: faults that need more are not known to anybody."""
 
 
