@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "coatcheck"
 LAB = ROOT / "lab" / "src" / "coatcheck_lab"
 
-CONTRACT = "errors clock codec policy record change gate store feed"
+CONTRACT = "errors clock codec policy record change gate store feed moves"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
@@ -48,7 +48,12 @@ MAY_IMPORT = {
     "gate": "errors codec policy record change",
     "store": "errors clock codec record change gate",
     "feed": "",
+    "moves": "gate record store",
     "rows": "errors codec policy record store",
+    # Two stores at once.
+    "milestones": f"{CONTRACT} token",
+    "moving": f"{CONTRACT} milestones",
+    "moving_store": f"{CONTRACT} health milestones moving",
     # Decisions, without I/O.
     "fields": "errors codec",
     "session": "errors clock token keyring codec policy record info fields",
@@ -63,7 +68,7 @@ MAY_IMPORT = {
     "cookies": "errors hosts policy engine.Commit",
     "replies": "errors",
     # At work: the drivers of the engine, and the store that a URL names.
-    "connect": "errors clock keyring store stores",
+    "connect": "errors clock keyring store moving_store stores",
     "listener": "errors clock fork events feed",
     "near": "clock record store",
     "watch": "errors clock record store",
@@ -104,7 +109,8 @@ MAY_IMPORT = {
     "integrations.aiohttp": f"{FRONT} passage",
     "integrations.litestar": f"{FRONT} engine integrations.asgi integrations.gate",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
-    "cli": "keyring errors feed store health manager stores.postgresql.schema",
+    "mover": f"{CONTRACT} milestones moving moving_store",
+    "cli": "keyring errors feed store health manager moving_store mover stores.postgresql.schema",
     "__main__": "cli",
 }
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-SPEED = 1440.0
+SPEED = float(os.environ.get("SOAK_SPEED", "1440"))
 """A minute is a day: so that what is kept for a day comes and goes within the soak."""
 
 _BEGUN = float(os.environ.get("SOAK_BEGUN", "0"))

@@ -74,33 +74,37 @@ def stage(store: str, forgets: str = "") -> Iterator[Stage]:
                 "the database": Gauge(lambda: path.stat().st_size),
                 "its log": Gauge(lambda: log.stat().st_size if log.exists() else 0),
             }
-            with _workers(f"sqlite:///{path}", folder, forgets) as (port, pid):
+            with workers(f"sqlite:///{path}", folder, forgets) as (port, pid):
                 yield Stage(port, _with_memory(gauges, pid), folder / "log", None)
             return
         with redis_server() as url:
             if url is None:
                 raise RuntimeError("redis-server is not installed")
-            with redis.Redis.from_url(url) as client, _workers(url, folder, forgets) as (port, pid):
+            with redis.Redis.from_url(url) as client, workers(url, folder, forgets) as (port, pid):
                 gauges = {"Redis, its data": Gauge(lambda: int(client.info("memory")["used_memory_dataset"]))}
                 yield Stage(port, _with_memory(gauges, pid), folder / "log", client)
 
 
 def _with_memory(gauges: dict[str, Gauge], pid: int) -> dict[str, Gauge]:
-    workers = children(pid)
-    if len(workers) != WORKERS:
-        raise RuntimeError(f"{len(workers)} workers in place of {WORKERS}")
-    return {"the workers' memory": Gauge(lambda: resident(workers))} | gauges
+    processes = children(pid)
+    if len(processes) != WORKERS:
+        raise RuntimeError(f"{len(processes)} workers in place of {WORKERS}")
+    return {"the workers' memory": Gauge(lambda: resident(processes))} | gauges
 
 
 @contextmanager
-def _workers(url: str, folder: Path, forgets: str) -> Iterator[tuple[int, int]]:
+def workers(
+    url: str, folder: Path, forgets: str, *, secret: str | None = None, speed: float = SPEED
+) -> Iterator[tuple[int, int]]:
+    """The application over a store: its port, and its process."""
     settings = {
         "COATCHECK_STORE": url,
-        "COATCHECK_SECRET": secrets.token_urlsafe(32),
+        "COATCHECK_SECRET": secret or secrets.token_urlsafe(32),
+        "SOAK_SPEED": repr(speed),
         "SOAK_BEGUN": repr(time.time()),
         "SOAK_FORGETS": forgets,
     }
-    with socket.socket() as listener, (folder / "log").open("wb") as log:
+    with socket.socket() as listener, (folder / "log").open("ab") as log:
         listener.bind(("127.0.0.1", 0))
         port, number = listener.getsockname()[1], listener.fileno()
         options = f"--fd {number} --workers {WORKERS} --no-access-log --timeout-graceful-shutdown 2".split()

@@ -99,6 +99,11 @@ class Household:
         for device in self.devices:
             await device.wire.close()
 
+    def go_to(self, port: int) -> None:
+        """The application is at another port from now on."""
+        for device in self.devices:
+            device.wire.port = port
+
     def move(self) -> None:
         """Begin anew as somebody else, where nobody knows what the last change has done."""
         self.life += 1

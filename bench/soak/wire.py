@@ -48,7 +48,7 @@ class Wire:
     """One connection, kept alive; opened anew when the server has closed it."""
 
     def __init__(self, port: int, tally: Tally) -> None:
-        self._port, self._tally = port, tally
+        self.port, self._tally = port, tally
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         # A connection carries one request at a time.
         self._free = asyncio.Lock()
@@ -60,7 +60,7 @@ class Wire:
         async with self._free, asyncio.timeout(PATIENCE):
             began = time.perf_counter()
             if self._streams is None:
-                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+                self._streams = await asyncio.open_connection("127.0.0.1", self.port)
             reader, writer = self._streams
             writer.write(head.encode())
             answer = _parse(await reader.readuntil(b"\r\n\r\n"))

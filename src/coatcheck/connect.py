@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from .errors import ConfigurationError
 from .keyring import MIN_SECRET_BYTES, Keyring
+from .moving_store import AsyncMovingStore, MovingStore
 
 SCHEMES = {
     "memory": "memory",
@@ -32,6 +33,9 @@ SCHEMES = {
 """URL scheme -> module of `coatcheck.stores`, loaded when it is named and not before."""
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+
+_ARROW = " -> "
+"""Between the URLs of two stores: sessions are on their way from the first to the second."""
 
 SecretSetting = str | bytes | Iterable[str | bytes] | None
 
@@ -55,6 +59,7 @@ def check_namespace(namespace: str) -> str:
 def open_store(setting: Any, namespace: str, opener: str) -> Any:
     """The store that a URL names, by its module's `opener` ("open_sync" or "open_async"). No I/O.
 
+    Two with " -> " between them are the two ends of a move, served from both.
     None reads the environment's `COATCHECK_STORE`. Anything that is not text is taken for a store.
     """
     if setting is None:
@@ -65,6 +70,8 @@ def open_store(setting: Any, namespace: str, opener: str) -> Any:
             )
     if not isinstance(setting, str):
         return _checked(setting, namespace, asynchronous=opener == "open_async")
+    if _ARROW in setting:
+        return _moving(setting, namespace, opener)
     scheme, separator, _ = setting.partition("://")
     if not separator or scheme not in SCHEMES:
         # Not the URL itself: it may hold a password.
@@ -74,6 +81,15 @@ def open_store(setting: Any, namespace: str, opener: str) -> Any:
         )
     module = import_module(f".stores.{SCHEMES[scheme]}", __package__)
     return getattr(module, opener)(setting, namespace)
+
+
+def _moving(setting: str, namespace: str, opener: str) -> MovingStore | AsyncMovingStore:
+    """The store that "OLD -> NEW" stands for: it serves from both while `coatcheck move` is at work."""
+    urls = [url.strip() for url in setting.split(_ARROW)]
+    if len(urls) != 2 or urls[0] == urls[1] or any(url.startswith("memory:") for url in urls):
+        raise ConfigurationError('a move is "OLD -> NEW": the URLs of two stores, neither of them in memory')
+    old, new = (open_store(url, namespace, opener) for url in urls)
+    return MovingStore(old, new) if opener == "open_sync" else AsyncMovingStore(old, new)
 
 
 def _checked(store: Any, namespace: str, *, asynchronous: bool) -> Any:

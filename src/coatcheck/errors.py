@@ -3,6 +3,7 @@
     CoatcheckError
     ├── ConfigurationError         a setting is missing or contradicts itself; fix it and start again
     ├── StoreUnavailable           the store did not answer; nothing was lost, try again      (503)
+    │   └── SessionMoved           it is in another store, which this process does not know   (503)
     ├── SessionEnded               a write came after the session's end                       (.reason)
     ├── SessionDataError           a value that cannot be stored                              (.path)
     ├── CSRFError                  yours to raise, where a handler checks by itself           (403)
@@ -39,6 +40,20 @@ class StoreUnavailable(CoatcheckError):
     def __init__(self, message: str, *, retry_after: int = 2) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class SessionMoved(StoreUnavailable):
+    """A session is in another store, or on its way there, and this store does not serve it any more.
+
+    Nobody is signed out by it. `handle` names the session.
+    """
+
+    def __init__(self, handle: str) -> None:
+        super().__init__(
+            f"the session {handle} was moved to another store, and this process knows only the old one. Give it both "
+            'until the move is over: store="OLD -> NEW"'
+        )
+        self.handle = handle
 
 
 class SessionEnded(CoatcheckError):

@@ -53,6 +53,13 @@ class Gate(NamedTuple):
         seq = max(self.seq + 1, int(now * 1000))
         return self._replace(seq=seq, patches=(*self.recent(now), Patch(seq, now, fields)))
 
+    def joined(self, other: Gate, now: float) -> Gate:
+        """The gate with what another store keeps of the same user. A patch that both have has one number."""
+        known = {patch.seq for patch in self.patches}
+        both = (*self.recent(now), *(patch for patch in other.recent(now) if patch.seq not in known))
+        patches = tuple(sorted(both, key=lambda patch: patch.seq))
+        return Gate(max(self.not_before, other.not_before), max(self.seq, other.seq), patches)
+
     def admit(self, record: Record, now: float) -> Record:
         """A session that is being created, with the patches of the last minute over its own data."""
         for patch in self.recent(now):

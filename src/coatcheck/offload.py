@@ -10,13 +10,14 @@ from typing import Any, TypeVar
 
 from .change import Change
 from .codec import Wire
+from .moves import AsyncMoves
 from .record import Record
 from .store import Held, Login, Stats, Store, Taken
 
 T = TypeVar("T")
 
 
-class Inline:
+class Inline(AsyncMoves):
     """An async face for a store whose every method returns at once, such as one in memory."""
 
     def __init__(self, store: Store) -> None:
@@ -30,6 +31,9 @@ class Inline:
     async def run(self, method: Callable[..., T], *args: Any) -> T:
         """Call a method of the store where it does not block the event loop."""
         return method(*args)
+
+    async def _move(self, method: str, *arguments: Any) -> Any:
+        return await self.run(getattr(self.store, method), *arguments)
 
     async def load(self, handle: str) -> Held:
         return self.store.load(handle)

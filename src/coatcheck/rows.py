@@ -6,10 +6,14 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from .codec import from_bytes
-from .errors import StoreUnavailable
+from .errors import SessionMoved, StoreUnavailable
 from .policy import TOMBSTONE
 from .record import Ended, Record, load_record
 from .store import Held
+
+DEPARTING, GONE = "\x1adeparting", "\x1agone"
+"""The reasons of rows that are no tombstones: of a session that has departed, which `successor` holds in base64, and
+of the mark of one that is elsewhere. Nobody's words can be these: what is not printable is taken out of them."""
 
 
 def value_of(handle: str, row: tuple[bytes | None, str, float, str | None] | None) -> Held:
@@ -17,6 +21,8 @@ def value_of(handle: str, row: tuple[bytes | None, str, float, str | None] | Non
     if row is None:
         return None
     if row[0] is None:
+        if row[1] in (DEPARTING, GONE):
+            raise SessionMoved(handle)
         return Ended(row[1], row[2] - TOMBSTONE, successor=row[3])
     return record_of(handle, row[0])
 

@@ -70,7 +70,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "self.path not in front.exempt",
             "source.cookie not in (None, line.partition('=')[0])",
         ],
-        "connect": ["own != namespace", "scheme not in SCHEMES"],
+        "connect": ["_ARROW in setting", "own != namespace", "scheme not in SCHEMES", "urls[0] == urls[1]"],
     },
     "two hashes that both come from the store or from this process, never from a client": {
         "change": ["change.step.from_hash == record.secrets[0].hash"],
@@ -91,6 +91,8 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
     },
     "handles, users and fields' names: public names, compared after the tag was verified": {
         "change": ["name not in late"],
+        "moving": ["handle in found", "one.handle not in {record.handle, replaces}", "record.handle == after"],
+        "stores.postgresql.moves": ["row[0] in found"],
         "directory": ["value.user_id != user_id_text(user_id)"],
         "engine": [
             "name in carry",
@@ -127,11 +129,26 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
     },
     "a nonce that this server made for one command, which no client sends": {
         "stores.memory": ["mark[0] == nonce"],
+        "stores.memory_moves": ["mark[0] == nonce"],
+        "stores.sqlite_moves": ["row[0] == nonce"],
+        "stores.redis.moves": ["mark.nonce == nonce"],
+        "stores.postgresql.moves": ["rows[0][0] == nonce"],
         "stores.sqlite_store": ["row[0] == nonce"],
         "stores.redis.plans": ["mark.nonce == nonce"],
         "stores.postgresql.plans": ["first == nonce"],
     },
     "processes, files, servers and their states": {
+        "moving": ["gate != Gate()"],
+        "milestones": [
+            "(yield from _said(NEW)).get(_ID) != there.get(_TO)",
+            "(yield from _said(NEW)).get(_STATE) == _BEGUN",
+            "there.get(_ID) == to",
+            "there.get(_STATE) != _BEGUN",
+            "there.get(_STATE) == _BEGUN",
+            "there.get(_TO) != to",
+        ],
+        "stores.sqlite_moves": ["reason == DEPARTING", "reason == GONE", "row[0] == GONE"],
+        "stores.postgresql.moves": ["reason == DEPARTING", "reason == GONE", "rows[0][0] == GONE"],
         "stores.sqlite_async": ["self._pool[0] != pid"],
         "stores.redis.blocking": ["talk.routes.owner(bucket) == node"],
     },
@@ -145,6 +162,8 @@ MODULES = [
     *("stores.postgresql.plans", "stores.postgresql.blocking", "stores.postgresql.asynchronous"),
     *("stores.memory", "stores.sqlite_store", "stores.sqlite_async", "stores.sqlite_rows"),
     *("stores.redis.plans", "stores.redis.values"),
+    *("moving", "milestones", "stores.memory_moves", "stores.sqlite_moves"),
+    *("stores.postgresql.moves", "stores.redis.moves"),
     *("stores.redis.steps", "stores.redis.blocking", "stores.redis.asynchronous"),
 ]
 """What handles a secret, its hash, a token, a ticket, or the row that one opens."""

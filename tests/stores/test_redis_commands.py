@@ -10,8 +10,10 @@ import redis
 from redis.crc import key_slot
 
 from coatcheck.change import Change
+from coatcheck.moves import Departed
 from coatcheck.record import Record
 from coatcheck.stores.redis import RedisStore, scripts
+from coatcheck.token import new_handle
 from tests.records import DAY, NOW, record
 from tests.redis_tools import NAMES, SPACE, between, opened, signed_in, successor
 
@@ -42,8 +44,26 @@ def _everything(store: RedisStore) -> None:
     store.revoke_user("ada", None, "revoked", NOW + 24, NOW + DAY)
     signed_in(store, "bob", at=NOW + 25)
     store.create(record(), NOW)
+    _moves(store)
     store.stats(NOW + 25)
     store.revoke_all(NOW + 30, "revoked", NOW + 30)
+
+
+def _moves(store: RedisStore) -> None:
+    """And every step of a move, to a store and away."""
+    subjects = [signed_in(store, "eve", at=NOW + 25) for _ in range(2)]
+    handles = [one.handle for one in subjects]
+    store.depart(handles, NOW + 26)
+    store.close_departed(handles[:1], NOW + 26)
+    store.arrive([Departed(NOW + 27, 0.0, subjects[0])], NOW + 27)
+    store.bar(new_handle(None), NOW + 27, NOW + DAY)
+    gate, until = store.gate("eve", NOW + 27)
+    store.join("eve", gate.closed(NOW), until, NOW + 27)
+    store.spent(handles[0], "jti", "nonce")
+    assert {*store.members("eve")} == {*handles}
+    assert {*store.roll(None, 1000).items} >= {*handles}
+    assert store.gates(None, 1000).items == []
+    assert len(store.unbar(None, 1000).items) == 1
 
 
 def test_all_keys_of_a_command_share_a_slot(store: RedisStore) -> None:
@@ -69,7 +89,7 @@ def test_scripts_touch_no_key_that_they_were_not_given() -> None:
         keys = re.findall(r"call\('[A-Z]+', ([^,)]+)", script.text)
         assert set(keys) <= {"KEY[1]", "KEY[2]", "KEY[3]", "KEY[i]", "user", "key"}
         named = re.findall(r"local user[^=\n]*= ([^,\n]+)", script.text)
-        assert set(named) <= {"KEY[1]", "KEY[3]", "KEY[count + 1]"}
+        assert set(named) <= {"KEY[1]", "KEY[2]", "KEY[3]", "KEY[count + 1]"}
 
 
 def test_it_needs_nothing_newer_than_redis_6_2(store: RedisStore, client: Any) -> None:

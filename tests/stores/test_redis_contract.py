@@ -18,7 +18,8 @@ class RoundTrips:
     """Stops the store between two round trips of one call: there another server gets its turn."""
 
     def plan(self, store: RedisStore, method: str, arguments: tuple[Any, ...]) -> Generator[Any, Any, Any]:
-        plan: Generator[Any, Any, Any] = getattr(store._plans, method)(*arguments)
+        plans = store._plans if hasattr(store._plans, method) else store._travels
+        plan: Generator[Any, Any, Any] = getattr(plans, method)(*arguments)
         return plan
 
     def carry_out(self, store: RedisStore, step: Any) -> Any:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from coatcheck.keyring import generate_secret
 
-from . import doctor, migrate
+from . import doctor, migrate, move
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,10 +39,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
     )
+    move.add(
+        commands.add_parser(
+            "move",
+            help="move all sessions to another store, while the application serves",
+            description=move.DESCRIPTION,
+            epilog=move.EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
     options = parser.parse_args(arguments)
     if options.command == "doctor":
         return doctor.run(options)
     if options.command == "migrate":
         return migrate.run(options)
+    if options.command == "move":
+        return move.run(options)
     sys.stdout.write(generate_secret() + "\n")
     return 0

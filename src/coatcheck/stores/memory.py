@@ -15,12 +15,14 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from ..change import Change, apply
 from ..codec import Wire
-from ..errors import StoreUnavailable
+from ..errors import SessionMoved, StoreUnavailable
 from ..feed import Counted
 from ..gate import Gate
+from ..moves import Departed
 from ..offload import Inline
 from ..record import Ended, Record, held
 from ..store import Held, Login, Stats, Taken
+from .memory_moves import MemoryMoves
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,7 +56,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-class MemoryStore:
+class MemoryStore(MemoryMoves):
     """A `Store` in a few dictionaries."""
 
     offset = 0.0
@@ -65,7 +67,7 @@ class MemoryStore:
         self._writes = 0
         self._lock = threading.RLock()
         _in_this_process.add(self)
-        self._sessions: dict[str, Record | Ended] = {}
+        self._sessions: dict[str, Record | Ended | Departed] = {}
         self._users: dict[str, dict[str, None]] = {}
         self._gates: dict[str, tuple[Gate, float]] = {}
         self._tickets: dict[str, tuple[str, str, float, float]] = {}
@@ -77,7 +79,10 @@ class MemoryStore:
         return self._secret
 
     def load(self, handle: str) -> Held:
-        return self._sessions.get(handle)
+        value = self._sessions.get(handle)
+        if isinstance(value, Departed):
+            raise SessionMoved(handle)
+        return value
 
     @_locked
     def create(self, record: Record, now: float) -> bool:
@@ -108,7 +113,7 @@ class MemoryStore:
 
     @_locked
     def commit(self, handle: str, change: Change, now: float) -> Held:
-        record = self._sessions.get(handle)
+        record = self.load(handle)
         if not isinstance(record, Record):
             return record
         after = apply(record, change, now)
@@ -120,7 +125,7 @@ class MemoryStore:
 
     @_locked
     def replace(self, handle: str, change: Change, new: Record, now: float) -> Held:
-        record = self._sessions.get(handle)
+        record = self.load(handle)
         if not isinstance(record, Record):
             return record
         after = apply(record, change, now)
@@ -134,7 +139,7 @@ class MemoryStore:
 
     @_locked
     def end(self, handle: str, user_id: str | None, reason: str, now: float) -> Held:
-        value = self._sessions.get(handle)
+        value = self.load(handle)
         if isinstance(value, Record):
             over = value.over(now)
             self._bury(handle, over or Ended(reason, now))
@@ -143,9 +148,9 @@ class MemoryStore:
 
     @_locked
     def sessions(self, user_id: str, now: float, limit: int, after: str | None) -> list[Record]:
-        found = [held(self._sessions[handle], now) for handle in self._users.get(user_id, ())]
+        found = [self._sessions[handle] for handle in self._users.get(user_id, ())]
         live = sorted(
-            (record for record in found if isinstance(record, Record)),
+            (record for record in found if isinstance(record, Record) and not record.over(now)),
             key=lambda record: (record.created_at, record.handle),
             reverse=True,
         )
@@ -157,15 +162,23 @@ class MemoryStore:
         self._keep_gate(user_id, self._gate(user_id).closed(now), until)
         while keep and isinstance(value := self._sessions.get(keep), Ended) and value.successor:
             keep = value.successor
-        return self._end_all([handle for handle in self._users.get(user_id, ()) if handle != keep], reason, now)
+        here = [handle for handle in self._users.get(user_id, ()) if isinstance(self._sessions[handle], Record)]
+        return self._end_all([handle for handle in here if handle != keep], reason, now)
 
     @_locked
     def update_user(self, user_id: str, fields: dict[str, Wire], now: float, until: float) -> int:
         gate = self._gate(user_id).with_patch(fields, now)
         self._keep_gate(user_id, gate, until)
         change = Change(set=fields, patch=gate.seq)
-        done = [self.commit(handle, change, now) for handle in list(self._users.get(user_id, ()))]
-        return sum(isinstance(after, Record) for after in done)
+        count, moved = 0, None
+        for handle in list(self._users.get(user_id, ())):
+            try:
+                count += isinstance(self.commit(handle, change, now), Record)
+            except SessionMoved as error:
+                moved = error
+        if moved is not None:
+            raise moved
+        return count
 
     @_locked
     def revoke_all(self, before: float, reason: str, now: float) -> int:
@@ -177,7 +190,7 @@ class MemoryStore:
 
     @_locked
     def redeem(self, handle: str, jti: str, nonce: str, note: str, now: float, until: float) -> Taken:
-        found = held(self._sessions.get(handle), now)
+        found = held(self.load(handle), now)
         if not isinstance(found, Record):
             return Taken(False, ended=found or Ended("unknown", now))
         mark = self._tickets.setdefault(jti, (nonce, note, now, until))
@@ -185,7 +198,7 @@ class MemoryStore:
 
     @_locked
     def taken(self, handle: str, jti: str, now: float) -> Taken:
-        found = held(self._sessions.get(handle), now)
+        found = held(self.load(handle), now)
         if not isinstance(found, Record):
             return Taken(False, ended=found or Ended("unknown", now))
         mark = self._tickets.get(jti)
@@ -193,7 +206,7 @@ class MemoryStore:
 
     @_locked
     def purge(self, now: float, batch: int = 500) -> int:
-        old = [handle for handle, value in self._sessions.items() if value.forget_at <= now][:batch]
+        old = [handle for handle, value in self._sessions.items() if _forget_at(value) <= now][:batch]
         for handle in old:
             self._drop_member(self._sessions.pop(handle), handle)
         spent = [jti for jti, mark in self._tickets.items() if mark[3] <= now][: batch - len(old)]
@@ -206,7 +219,7 @@ class MemoryStore:
 
     @_locked
     def stats(self, now: float) -> Stats:
-        found = [held(value, now) for value in self._sessions.values()]
+        found = [held(value, now) for value in self._sessions.values() if not isinstance(value, Departed)]
         live = [record for record in found if isinstance(record, Record)]
         users = {record.user_id for record in live} - {None}
         return Stats(
@@ -241,12 +254,13 @@ class MemoryStore:
         # Whoever finds it later is not the one that ended it: a "drop" would delete another tab's cookie.
         self._sessions[handle] = ended._replace(by_this=False)
 
-    def _drop_member(self, value: Record | Ended, handle: str) -> None:
-        if isinstance(value, Record) and value.user_id is not None:
-            members = self._users[value.user_id]
+    def _drop_member(self, value: Record | Ended | Departed, handle: str) -> None:
+        record = value.record if isinstance(value, Departed) else value
+        if isinstance(record, Record) and record.user_id is not None:
+            members = self._users[record.user_id]
             del members[handle]
             if not members:
-                del self._users[value.user_id]
+                del self._users[record.user_id]
 
     def _gate(self, user_id: str) -> Gate:
         return self._gates.get(user_id, (Gate(), 0.0))[0]
@@ -258,6 +272,10 @@ class MemoryStore:
         if now - self._purged_at >= _PURGE_EVERY:
             self._purged_at = now
             self.purge(now, batch=1_000_000)
+
+
+def _forget_at(value: Record | Ended | Departed) -> float:
+    return value.until if isinstance(value, Departed) else value.forget_at
 
 
 _shared: dict[str, MemoryStore] = {}

@@ -21,10 +21,11 @@ from ..gate import Gate, dump_patches, load_patches
 from ..health import Check
 from ..policy import TOMBSTONE
 from ..record import Ended, Record, dump_record, held
-from ..rows import record_of, records_of, value_of
+from ..rows import DEPARTING, GONE, record_of, records_of, value_of
 from ..store import Held, Login, Stats, Taken
 from . import sqlite_health
 from .sqlite_file import Connection, Database
+from .sqlite_moves import SQLiteMoves
 from .sqlite_rows import SCHEMA
 
 _PURGE_EVERY = 60.0
@@ -35,7 +36,7 @@ _PATCHED_AT_ONCE = 20
 _ENDED_AT_ONCE = 2000
 
 
-class SQLiteStore:
+class SQLiteStore(SQLiteMoves):
     """A `Store` in one file. Constructing it does no I/O; the file is made at the first use, readable by its
     owner alone."""
 
@@ -49,7 +50,7 @@ class SQLiteStore:
         table = f'"{namespace}_sessions"'
         self._sessions, self._gates, self._tickets = table, f'"{namespace}_gates"', f'"{namespace}_tickets"'
         self._select = f"SELECT record, reason, forget_at, successor FROM {table} WHERE handle = ?"
-        self._select_successor = f"SELECT successor FROM {table} WHERE handle = ? AND successor IS NOT NULL"
+        self._select_successor = f"SELECT successor FROM {table} WHERE handle = ? AND reason = 'replaced'"
         self._select_live = f"SELECT record FROM {table} WHERE handle = ? AND record IS NOT NULL"
 
     def __repr__(self) -> str:
@@ -91,6 +92,7 @@ class SQLiteStore:
                 return Login(record)
             rows = db.execute(
                 f"SELECT handle FROM {self._sessions} WHERE user_id = ? AND forget_at > ? AND handle NOT IN (?, ?) "
+                "AND record IS NOT NULL "
                 "ORDER BY created_at DESC, handle DESC LIMIT -1 OFFSET ?",
                 (user, now + TOMBSTONE, record.handle, replaces or "", limit - 1),
             ).fetchall()
@@ -137,7 +139,8 @@ class SQLiteStore:
             )
             rows = db.execute(
                 f"SELECT handle, record FROM {self._sessions} WHERE user_id = ? AND forget_at > ? "
-                "AND (created_at, handle) < (?, ?) ORDER BY created_at DESC, handle DESC LIMIT ?",
+                "AND record IS NOT NULL AND (created_at, handle) < (?, ?) "
+                "ORDER BY created_at DESC, handle DESC LIMIT ?",
                 (user_id, now + TOMBSTONE, *(place or (float("inf"), "")), limit),
             ).fetchall()
         return records_of(rows)
@@ -149,7 +152,7 @@ class SQLiteStore:
                 (keep,) = row
             rows = db.execute(
                 f"UPDATE {self._sessions} SET record = NULL, user_id = NULL, reason = ?, forget_at = ? "
-                "WHERE user_id = ? AND forget_at > ? AND handle IS NOT ? RETURNING handle",
+                "WHERE user_id = ? AND forget_at > ? AND handle IS NOT ? AND record IS NOT NULL RETURNING handle",
                 (reason, now + TOMBSTONE, user_id, now + TOMBSTONE, keep),
             ).fetchall()
             over = db.execute(
@@ -263,11 +266,12 @@ class SQLiteStore:
         with self._db.reading() as db:
             counts: tuple[int, int, int, int, int] = db.execute(
                 f"SELECT count(*) FILTER (WHERE record IS NOT NULL AND forget_at > :live), "
-                f"count(*) FILTER (WHERE user_id IS NOT NULL AND forget_at > :live), "
-                f"count(DISTINCT user_id) FILTER (WHERE forget_at > :live), "
-                f"count(*) FILTER (WHERE record IS NULL OR forget_at <= :live), "
+                f"count(*) FILTER (WHERE user_id IS NOT NULL AND record IS NOT NULL AND forget_at > :live), "
+                f"count(DISTINCT user_id) FILTER (WHERE record IS NOT NULL AND forget_at > :live), "
+                f"count(*) FILTER (WHERE reason NOT IN (:departing, :gone) "
+                f"OR (record IS NOT NULL AND forget_at <= :live)), "
                 f"(SELECT count(*) FROM {self._tickets} WHERE forget_at > :now) FROM {self._sessions}",
-                {"live": live, "now": now},
+                {"live": live, "now": now, "departing": DEPARTING, "gone": GONE},
             ).fetchone()
             pages = db.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
         return Stats(*counts, pages[0])

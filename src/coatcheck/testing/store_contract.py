@@ -14,6 +14,7 @@ import pytest
 
 from .contract.crowds import Crowds
 from .contract.data import Data
+from .contract.departing import Departing
 from .contract.ending import Ending
 from .contract.gates import Gates
 from .contract.lifetimes import Lifetimes
@@ -29,7 +30,20 @@ from .kit import Dump, Kit, Mode, OpenStore, Steps
 
 
 class StoreContract(
-    Merging, Ending, Logins, Gates, Updates, Rotating, Lifetimes, Data, Listing, Ticketing, Races, UserRaces, Crowds
+    Merging,
+    Ending,
+    Logins,
+    Gates,
+    Updates,
+    Rotating,
+    Lifetimes,
+    Data,
+    Listing,
+    Ticketing,
+    Departing,
+    Races,
+    UserRaces,
+    Crowds,
 ):
     """Every promise that a store has a part in. Four fixtures say what it can do."""
 

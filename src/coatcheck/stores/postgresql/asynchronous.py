@@ -16,9 +16,11 @@ from psycopg_pool import AsyncConnectionPool
 from ... import fork
 from ...change import Change
 from ...codec import Wire
+from ...moves import AsyncMoves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from .feed import PostgreSQLFeed
+from .moves import Travels
 from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
@@ -56,7 +58,7 @@ async def _check(connection: Any) -> None:
         raise psycopg.OperationalError("stale")
 
 
-class AsyncPostgreSQLStore:
+class AsyncPostgreSQLStore(AsyncMoves):
     """Sessions in PostgreSQL 13 or newer. Constructing it does no I/O; the tables are made by `coatcheck migrate`.
 
     `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.AsyncConnectionPool`, which is used
@@ -72,6 +74,7 @@ class AsyncPostgreSQLStore:
         self.offset = 0.0
         self._server = Server(self.target, namespace)
         self._plans = Plans(namespace)
+        self._travels = Travels(namespace, self._plans)
         self._pools: dict[asyncio.AbstractEventLoop, AsyncConnectionPool[Any]] = {}
         fork.watch(self)
 
@@ -156,6 +159,9 @@ class AsyncPostgreSQLStore:
     async def meet(self) -> None:
         """Check the server and the tables, and measure the clock."""
         await self._drive(nothing())
+
+    async def _move(self, method: str, *arguments: Any) -> Any:
+        return await self._drive(getattr(self._travels, method)(*arguments))
 
     async def load(self, handle: str) -> Held:
         return await self._drive(self._plans.load(handle))

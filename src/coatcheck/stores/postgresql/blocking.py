@@ -18,10 +18,12 @@ from ...change import Change
 from ...codec import Wire
 from ...errors import CoatcheckError
 from ...health import Check
+from ...moves import Moves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from .feed import PostgreSQLFeed, connecting
 from .health import look
+from .moves import Travels
 from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
@@ -35,7 +37,7 @@ def _check(connection: Any) -> None:
         raise psycopg.OperationalError("stale")
 
 
-class PostgreSQLStore:
+class PostgreSQLStore(Moves):
     """Sessions in PostgreSQL 13 or newer. Constructing it does no I/O; the tables are made by `coatcheck migrate`.
 
     `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.ConnectionPool`, which is used as it
@@ -51,6 +53,7 @@ class PostgreSQLStore:
         self.offset = 0.0
         self._server = Server(self.target, namespace)
         self._plans = Plans(namespace)
+        self._travels = Travels(namespace, self._plans)
         self._pool: ConnectionPool[Any] | None = self._given
         self._lock = threading.Lock()
         fork.watch(self)
@@ -130,6 +133,9 @@ class PostgreSQLStore:
     def meet(self) -> None:
         """Check the server and the tables, and measure the clock."""
         self._drive(nothing())
+
+    def _move(self, method: str, *arguments: Any) -> Any:
+        return self._drive(getattr(self._travels, method)(*arguments))
 
     def load(self, handle: str) -> Held:
         return self._drive(self._plans.load(handle))

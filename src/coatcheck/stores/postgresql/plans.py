@@ -16,7 +16,7 @@ from ...errors import StoreUnavailable
 from ...gate import Gate, dump_patches, load_patches
 from ...policy import TOMBSTONE
 from ...record import Ended, Record, dump_record, held
-from ...rows import records_of, value_of
+from ...rows import DEPARTING, GONE, records_of, value_of
 from ...store import Held, Login, Stats, Taken
 from .schema import Statements
 
@@ -244,7 +244,7 @@ class Plans:
 
     def stats(self, now: float) -> Plan[Stats]:
         yield More(_COUNTS)
-        rows = yield Ask(self.sql.stats, {"live": now + TOMBSTONE, "now": now})
+        rows = yield Ask(self.sql.stats, {"live": now + TOMBSTONE, "now": now, "departing": DEPARTING, "gone": GONE})
         return Stats(*rows[0])
 
     # -- rows --------------------------------------------------------------------------------------------

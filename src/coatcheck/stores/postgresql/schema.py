@@ -104,7 +104,7 @@ class Statements:
         )
         ends = "record = NULL, user_id = NULL, reason = %s, successor = %s, forget_at = %s, version = version + 1"
         self.bury = f"UPDATE {sessions} SET {ends} WHERE handle = %s AND version = %s"
-        self.successor = f"SELECT successor FROM {sessions} WHERE handle = %s"
+        self.successor = f"SELECT successor FROM {sessions} WHERE handle = %s AND reason = 'replaced'"
 
         # Locks the gate of a user, also of one never heard of. Whoever takes it takes it before any session's row.
         self.gate = (
@@ -117,11 +117,11 @@ class Statements:
         self.place = f"SELECT created_at, handle FROM {sessions} WHERE handle = %s"
         self.page = (
             f"SELECT handle, record FROM {sessions} WHERE user_id = %s AND forget_at > %s "
-            "AND (created_at, handle) < (%s, %s) ORDER BY created_at DESC, handle DESC LIMIT %s"
+            "AND record IS NOT NULL AND (created_at, handle) < (%s, %s) ORDER BY created_at DESC, handle DESC LIMIT %s"
         )
         self.over_limit = (
             f"SELECT handle FROM {sessions} WHERE user_id = %s AND forget_at > %s AND handle NOT IN (%s, %s) "
-            "ORDER BY created_at DESC, handle DESC OFFSET %s"
+            "AND record IS NOT NULL ORDER BY created_at DESC, handle DESC OFFSET %s"
         )
         self.of_user = f"SELECT handle FROM {sessions} WHERE user_id = %s"
         # Rows are locked in the order of their handles everywhere: two who end many never wait for each other.
@@ -164,9 +164,10 @@ class Statements:
         )
         self.stats = (
             "SELECT count(*) FILTER (WHERE record IS NOT NULL AND forget_at > %(live)s), "
-            "count(*) FILTER (WHERE user_id IS NOT NULL AND forget_at > %(live)s), "
-            "count(DISTINCT user_id) FILTER (WHERE forget_at > %(live)s), "
-            "count(*) FILTER (WHERE record IS NULL OR forget_at <= %(live)s), "
+            "count(*) FILTER (WHERE user_id IS NOT NULL AND record IS NOT NULL AND forget_at > %(live)s), "
+            "count(DISTINCT user_id) FILTER (WHERE record IS NOT NULL AND forget_at > %(live)s), "
+            "count(*) FILTER (WHERE reason NOT IN (%(departing)s, %(gone)s) "
+            "OR (record IS NOT NULL AND forget_at <= %(live)s)), "
             f"(SELECT count(*) FROM {tickets} WHERE forget_at > %(now)s), "
             f"pg_total_relation_size('{sessions}') + pg_total_relation_size('{gates}') "
             f"+ pg_total_relation_size('{tickets}') FROM {sessions}"

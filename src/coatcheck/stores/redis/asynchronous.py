@@ -15,6 +15,7 @@ from redis.backoff import NoBackoff
 from ... import fork
 from ...change import Change
 from ...codec import Wire
+from ...moves import AsyncMoves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from . import feed
@@ -22,6 +23,7 @@ from .faults import dropped, plain, slow
 from .hosts import Node
 from .lane import Lane
 from .lanes import Lanes
+from .moves import Travels
 from .plans import Plans
 from .steps import Pause, Plan
 from .sweep import Sweep
@@ -32,7 +34,7 @@ from .values import Names, load
 T = TypeVar("T")
 
 
-class AsyncRedisStore:
+class AsyncRedisStore(AsyncMoves):
     """Sessions in Redis or Valkey, for any number of event loops. Constructing it does no I/O.
 
     `client` is the application's own `redis.asyncio.Redis` (used as it is, and never closed), or the target of a
@@ -45,6 +47,7 @@ class AsyncRedisStore:
         self.namespace = namespace
         self.offset = 0.0
         self._plans, self._sweep = Plans(names), Sweep(names)
+        self._travels = Travels(names, self._plans)
         self._client = client
         self._lanes: dict[asyncio.AbstractEventLoop, Lane | Lanes] = {}
         if isinstance(client, Target):
@@ -128,6 +131,9 @@ class AsyncRedisStore:
     async def meet(self) -> None:
         """Check the server and measure its clock, once."""
         await self._drive(self._plans.nothing())
+
+    async def _move(self, method: str, *arguments: Any) -> Any:
+        return await self._drive(getattr(self._travels, method)(*arguments))
 
     async def load(self, handle: str) -> Held:
         started = time.monotonic()

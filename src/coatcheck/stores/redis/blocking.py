@@ -19,12 +19,14 @@ from ...change import Change
 from ...codec import Wire as Field
 from ...errors import ConfigurationError, StoreUnavailable
 from ...health import Check
+from ...moves import Moves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from . import feed, health
 from .cluster import Trips, Wire
 from .faults import dropped, plain, slow
 from .hosts import Node
+from .moves import Travels
 from .plans import Plans
 from .sentinel import others
 from .steps import Pause, Plan
@@ -36,7 +38,7 @@ from .values import Names, load
 T = TypeVar("T")
 
 
-class RedisStore:
+class RedisStore(Moves):
     """Sessions in Redis or Valkey, safe to share between threads and after a fork. Constructing it does no I/O.
 
     `client` is the application's own `redis.Redis` (used as it is, its time-outs too, and never closed), or the
@@ -48,6 +50,7 @@ class RedisStore:
         self.namespace = namespace
         self.offset = 0.0
         self._plans, self._sweep = Plans(names), Sweep(names)
+        self._travels = Travels(names, self._plans)
         self._target = client if isinstance(client, Target) else None
         self._client: Any = None
         self._nodes: dict[Node, Any] = {}
@@ -155,6 +158,9 @@ class RedisStore:
     def meet(self) -> None:
         """Check the server and measure its clock, once."""
         self._drive(self._plans.nothing())
+
+    def _move(self, method: str, *arguments: Any) -> Any:
+        return self._drive(getattr(self._travels, method)(*arguments))
 
     def load(self, handle: str) -> Held:
         started = time.monotonic()

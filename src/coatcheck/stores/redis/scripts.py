@@ -33,7 +33,8 @@ class Call(NamedTuple):
 _COMMON = """
 local call, KEY, ARG = redis.call, KEYS, ARGV
 local function version(value) return value and value:sub(2, 9) end
-local function stored(value) return value and value:sub(1, 1) ~= 'E' end
+local function stored(value) return value and value:match('^[LA]') end
+local function departed(value) return value and value:match('^M') end
 local function lives(value, now) return stored(value) and tonumber(value:sub(10, 22)) > tonumber(now) end
 -- The tombstone of a session whose time is over, so that no commit that was under way goes on with it.
 local function buried(key, value, stone, ms)
@@ -201,7 +202,8 @@ for i = 1, count do
     again(KEY[i])
   end
   if version(value) == version(ARG[2]) then ended[#ended + 1] = ARG[3 + i] end
-  if user and not stored(value) then call('HDEL', user, 'm:' .. ARG[3 + i]) end
+  -- Who has departed stays in the list until that is closed: it has to be found, and ended where it goes.
+  if user and not stored(value) and not departed(value) then call('HDEL', user, 'm:' .. ARG[3 + i]) end
 end
 return ended
 """)
@@ -212,7 +214,7 @@ local user, ending = KEY[1], {'done'}
 if KEY[2] then
   local kept = call('GET', KEY[2])
   -- It has another name by now: the caller has to say that one.
-  if kept and not stored(kept) and not kept:find(' - ', 1, true) then return {'renamed', kept} end
+  if kept and kept:sub(1, 1) == 'E' and not kept:find(' - ', 1, true) then return {'renamed', kept} end
 end
 local members = call('HGETALL', user)
 -- A write that needs no memory, so a full server lets the rest through.
@@ -266,8 +268,66 @@ return {1, call('GET', KEY[2])}
 """)
 """KEYS session, ticket; ARGV now, mark, its ms. 1 and the mark that counts, or 0 and the session."""
 
+ARRIVE = _script("""
+local old = call('GET', KEY[1])
+if old and version(old) == version(ARG[1]) then
+  again(KEY[1])
+  return {'done'}
+end
+local left = old and old:sub(1, 1) == 'X' and tonumber(old:sub(10, 22)) < tonumber(ARG[6])
+if old and not left then
+  again(KEY[1])
+  return {'there'}
+end
+local user = KEY[2]
+if user and newer(user, ARG[7]) then return patches(user) end
+call('SET', KEY[1], ARG[1], 'PX', ARG[2])
+if user then
+  call('HSET', user, 'm:' .. ARG[4], ARG[5])
+  lengthen(user, ARG[3])
+end
+return {'done'}
+""")
+"""KEYS session, its user if any; ARGV value, its ms, the user's ms, handle, created_at, when it departed (ms), newest
+patch that is known."""
+
+LEAVE = _script("""
+local old = call('GET', KEY[1])
+if version(old) ~= ARG[1] then
+  if old then again(KEY[1]) end
+  return 0
+end
+if KEY[2] then call('HDEL', KEY[2], 'm:' .. ARG[3]) end
+call('SET', KEY[1], ARG[2], 'KEEPTTL')
+return 1
+""")
+"""KEYS session, its user if any; ARGV version that was read, mark, handle."""
+
+BAR = _script("""
+if not call('SET', KEY[1], ARG[1], 'PX', ARG[2], 'NX') then again(KEY[1]) end
+return call('GET', KEY[1]):sub(1, 1)
+""")
+"""KEYS session; ARGV mark, its ms. The first letter of what is there."""
+
+UNBAR = _script("""
+local here = call('GET', KEY[1])
+return here and here:sub(1, 1) == 'X' and call('DEL', KEY[1]) or 0
+""")
+"""KEYS session. 1: a mark was there, and is no more."""
+
+JOIN = _script("""
+local user = KEY[1]
+local seq, text = call('HGET', user, 'seq') or '', call('HGET', user, 'patches') or ''
+if (seq ~= ARG[1] or text ~= ARG[2]) and (seq ~= ARG[3] or text ~= ARG[4]) then return {'changed', seq, text} end
+call('HSET', user, 'seq', ARG[3], 'patches', ARG[4])
+if tonumber(field(user, 'nb')) < tonumber(ARG[5]) then call('HSET', user, 'nb', ARG[5]) end
+lengthen(user, ARG[6])
+return {'done'}
+""")
+"""KEYS user; ARGV seq and patches that were read, both anew, not before, the user's ms."""
+
 NEEDS = (
-    *("GET", "MGET", "SET", "DEL", "RENAME", "PTTL", "PEXPIRE", "SCAN"),
+    *("GET", "MGET", "SET", "GETRANGE", "DEL", "RENAME", "PTTL", "PEXPIRE", "SCAN"),
     *("HGET", "HMGET", "HSET", "HDEL", "HLEN", "HKEYS", "HGETALL"),
     *("EVAL", "EVALSHA", "INFO", "TIME", "WAIT"),
 )

@@ -1,7 +1,8 @@
 """What the keys are called, and what they hold. Lua reads only the heads, which have a fixed width.
 
     ns:{3fa2}:s:<handle>    a session: L nonce(8) deadline(13, ms) record, with A for L where the absolute timeout is
-                            its deadline; once it has ended: E nonce(8) instant successor(or -) reason
+                            its deadline; once it has ended: E nonce(8) instant successor(or -) reason;
+                            M or X where it goes to another store: see `moves`
     ns:{3fa2}:u:<digest>    a user, a hash: nb, seq, patches as in `Gate`; m:<handle> -> created_at of each
                             member, with a D (revoked) or an O (over the limit) in front once it is doomed
     ns:{3fa2}:t:<jti>       a ticket that was taken: [nonce, at, note, until] as JSON
@@ -22,7 +23,7 @@ from math import ceil
 from typing import NamedTuple
 
 from ...codec import from_bytes, to_bytes
-from ...errors import ConfigurationError, StoreUnavailable
+from ...errors import ConfigurationError, SessionMoved, StoreUnavailable
 from ...policy import TOMBSTONE
 from ...record import Ended, Record, dump_record, load_record
 from ...store import Held
@@ -124,6 +125,8 @@ def load(handle: str, raw: bytes | None) -> Held:
             return Ended(reason, float(at), successor=None if successor == "-" else successor)
     except ValueError:
         pass
+    if raw[:1] in (b"M", b"X") and raw[9:HEAD].isdigit():
+        raise SessionMoved(handle)
     raise StoreUnavailable(
         f"the session {handle} cannot be read: a newer version wrote it, or something else uses these keys. "
         "Give each application a namespace of its own."

@@ -1,0 +1,102 @@
+"""A `MovingStore` keeps every promise, wherever its sessions are and whenever they go over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from coatcheck.testing import StoreContract
+from coatcheck.testing.kit import Kit, Mode
+from tests.moves import Around, sudden
+
+
+class _Contract(StoreContract):
+    when: tuple[str, ...]
+
+    @pytest.fixture
+    def open_store(self) -> Callable[[Mode], Any]:
+        return Around(*self.when).open
+
+
+class TestBefore(_Contract):
+    """The contract before a move: everything is in the old store."""
+
+    when = ("unbegun",)
+
+
+class TestBegun(_Contract):
+    """While a move goes on: what is new is in the new store."""
+
+    when = ()
+
+
+class TestHere(_Contract):
+    """Everybody is in the old store when a call begins, though the move goes on."""
+
+    when = ("back",)
+
+
+class TestDeparted(_Contract):
+    """Everybody was on the way when the mover was killed."""
+
+    when = ("back", "departed")
+
+
+class TestMovedBefore(_Contract):
+    """Everybody goes over right before each call, and is back before the next."""
+
+    when = ("back", "before")
+
+
+class TestMovedAfter(_Contract):
+    """Everybody goes over right after each call, and is back before the next."""
+
+    when = ("back", "after")
+
+
+class TestMovedInTheMiddle(_Contract):
+    """Everybody who is in the old store goes over between any two steps of a call."""
+
+    when = ("back", "steps")
+
+
+class TestFrozenInTheMiddle(_Contract):
+    """Everybody who is in the old store departs between any two steps of a call, and no further."""
+
+    when = ("back", "frozen")
+
+
+class TestSQLiteToRedis(StoreContract):
+    """Over real stores: a move begins in the middle of every call, for what it stores in the old one."""
+
+    @pytest.fixture
+    def urls(self, tmp_path: Path, redis_url: str) -> str:
+        return f"sqlite:///{tmp_path}/sessions.db -> {redis_url}"
+
+    @pytest.fixture
+    def open_store(self, urls: str) -> Callable[[Mode], Any]:
+        """One for each kit: a namespace of its own."""
+        space = f"kit-{uuid4().hex[:12]}"
+        return lambda mode: sudden(urls, mode, space)
+
+    @pytest.fixture
+    def kit(self, mode: Mode, open_store: Callable[[Mode], Any]) -> Kit:
+        kit = Kit(mode, open_store)
+        kit._namespace = open_store(mode).namespace
+        return kit
+
+    test_namespaces_share_nothing = None  # type: ignore[assignment]  # here a kit has one
+    test_parallel_logins_stay_within_the_limit = None  # type: ignore[assignment]
+    """A move begins once, and decision 0016 says what two logins at that moment do."""
+
+
+class TestRedisToPostgreSQL(TestSQLiteToRedis):
+    """The same."""
+
+    @pytest.fixture
+    def urls(self, redis_url: str, postgres_url: str) -> str:
+        return f"{redis_url} -> {postgres_url}"
