@@ -29,8 +29,8 @@ def test_a_store_of_the_other_kind_is_named() -> None:
     "thing", [redis.Redis(), redis.asyncio.Redis(), Path("sessions.db"), 5], ids=["sync", "async", "path", "number"]
 )
 def test_what_is_no_store_is_named(thing: Any) -> None:
-    """A Redis client is the usual mistake, and the message says what to write."""
-    with pytest.raises(ConfigurationError, match=r"is no store.*RedisStore\(client\)"):
+    """A Redis client, or an engine, is the usual mistake, and the message says what to write."""
+    with pytest.raises(ConfigurationError, match=r"is no store.*RedisStore\(client\).*PostgreSQLStore\(pool\)"):
         SessionManager(thing, secret=KEY)
 
 

@@ -98,7 +98,8 @@ def _checked(store: Any, namespace: str, *, asynchronous: bool) -> Any:
     if load is None or not hasattr(store, "offset"):
         raise ConfigurationError(
             f"a {kind} is no store. A Redis client becomes one by RedisStore(client), or AsyncRedisStore(client), "
-            "of coatcheck.stores.redis"
+            "of coatcheck.stores.redis; a pool or an engine to PostgreSQL by PostgreSQLStore(pool), or "
+            "AsyncPostgreSQLStore(pool), of coatcheck.stores.postgresql"
         )
     if iscoroutinefunction(load) is not asynchronous:
         needed = "AsyncSessionManager needs an asynchronous" if asynchronous else "SessionManager needs a synchronous"

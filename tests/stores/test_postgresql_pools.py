@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -16,10 +17,12 @@ from psycopg.rows import dict_row
 
 from coatcheck import AsyncSessionManager, SessionManager
 from coatcheck.change import Change
+from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.stores.postgresql import AsyncPostgreSQLStore, PostgreSQLStore, open_sync
 from coatcheck.testing.kit import KEY
 from tests.records import DAY, NOW, record
 from tests.servers import Bouncer, PostgresServer
+from tests.stores.faulty import told
 
 pytestmark = pytest.mark.postgresql
 
@@ -162,3 +165,48 @@ def test_a_pool_whose_rows_are_dicts_does_as_well(postgres_url: str, postgres_se
         with pool.connection() as connection:
             mine: object = connection.execute("SELECT 1 AS one").fetchone()
             assert mine == {"one": 1}
+
+
+def test_an_applications_pool_keeps_our_time_limit_and_not_its_connections(
+    postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    """Two seconds in all, whatever its connections may take; the application waits for them as long as it likes."""
+    open_sync(postgres_url, "coatcheck").meet()
+    with psycopg_pool.ConnectionPool(postgres_server.url, min_size=1, max_size=1, open=True) as pool:
+        store, subject = PostgreSQLStore(pool), record("ada")
+        assert store.create(subject, NOW)
+        with psycopg.connect(postgres_server.url) as operator:
+            operator.execute("SELECT 1 FROM coatcheck_sessions FOR UPDATE")
+            began = time.monotonic()
+            with pytest.raises(StoreUnavailable, match="did not answer in time"):
+                store.end(subject.handle, None, "logout", NOW)
+            assert time.monotonic() - began < 2.2
+        assert store.load(subject.handle) is not None
+        with pool.connection() as connection:
+            assert not {"wait", "deadline"} & set(vars(connection))
+
+
+@pytest.mark.parametrize("parts", ["conninfo", "kwargs", "functions"])
+def test_messages_know_where_a_pool_leads(parts: str) -> None:
+    """However it was told; and never its password."""
+    known = {"host": "127.0.0.1", "port": 1, "password": "s3cret-pa55"}
+    ways: dict[str, dict[str, Any]] = {
+        "conninfo": {"conninfo": "host=127.0.0.1 port=1 password=s3cret-pa55"},
+        "kwargs": {"kwargs": known | {"prepare_threshold": 3, "autocommit": True}},
+        "functions": {"kwargs": lambda: known},
+    }
+    with psycopg_pool.ConnectionPool(**ways[parts], min_size=0, max_size=1, open=False) as pool:
+        store = PostgreSQLStore(pool)
+        with pytest.raises(StoreUnavailable) as refused:
+            store.load(record("ada").handle)
+        where = "a server that the application names" if parts == "functions" else "127.0.0.1:1"
+        assert f"PostgreSQL at {where} " in str(refused.value)
+        assert "pa55" not in repr(store) + told(refused.value)
+
+
+def test_a_pool_for_the_other_kind_of_caller_is_refused() -> None:
+    """In words that name the one that does."""
+    with pytest.raises(ConfigurationError, match=r"psycopg_pool\.AsyncConnectionPool .* no ConnectionPool"):
+        AsyncPostgreSQLStore(psycopg_pool.ConnectionPool(open=False))  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match=r"psycopg_pool\.ConnectionPool .* no AsyncConnectionPool"):
+        PostgreSQLStore(psycopg_pool.AsyncConnectionPool(open=False))  # type: ignore[arg-type]

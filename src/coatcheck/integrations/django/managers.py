@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, isfunction
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -54,7 +54,7 @@ def given() -> dict[str, Any]:
 
 def sync_manager() -> SessionManager:
     """The manager for synchronous code."""
-    return _once("sync", lambda: SessionManager(given().get("store"), **_settings()))
+    return _once("sync", lambda: SessionManager(_store("store"), **_settings()))
 
 
 def async_manager() -> AsyncSessionManager:
@@ -103,10 +103,15 @@ def _settings(rotates: bool = True) -> dict[str, Any]:
     return own | {"user_field": USER_FIELD}
 
 
+def _store(key: str) -> Any:
+    """What a setting names. A function makes it: settings are read before there is a database connection."""
+    store = given().get(key)
+    return store() if isfunction(store) else store
+
+
 def _async_store() -> Any:
-    found = given()
-    key = "async_store" if "async_store" in found else "store"
-    store = found.get(key)
+    key = "async_store" if "async_store" in given() else "store"
+    store = _store(key)
     if store is None or isinstance(store, str) or iscoroutinefunction(getattr(store, "load", None)):
         return store
     raise ConfigurationError(

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -20,10 +20,16 @@ from ...moves import AsyncMoves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from .feed import PostgreSQLFeed
+from .given import is_engine, is_replica, limit, target_of, unfit, unlimit
 from .moves import Travels
 from .plans import More, Plan, Plans, nothing
-from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
+from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale, left
 from .url import Target, parse
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from .engines import AsyncEnginePool
 
 T = TypeVar("T")
 
@@ -48,7 +54,7 @@ class _Connection(psycopg.AsyncConnection[Any]):
     async def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:  # noqa: ASYNC109 (the driver's)
         """As the driver's."""
         if timeout is None:
-            timeout = max(0.0, self.deadline - time.monotonic())
+            timeout = left(self.deadline)
         return await super().wait(gen, interval, timeout)
 
 
@@ -58,18 +64,33 @@ async def _check(connection: Any) -> None:
         raise psycopg.OperationalError("stale")
 
 
+def _given(target: Any) -> AsyncConnectionPool[Any] | AsyncEnginePool | None:
+    if isinstance(target, Target | str):
+        return None
+    if is_engine(target, asynchronous=True):
+        from .engines import AsyncEnginePool
+
+        return AsyncEnginePool(target)
+    if not isinstance(target, AsyncConnectionPool):
+        raise unfit(target, asynchronous=True)
+    return target
+
+
 class AsyncPostgreSQLStore(AsyncMoves):
     """Sessions in PostgreSQL 13 or newer. Constructing it does no I/O; the tables are made by `coatcheck migrate`.
 
-    `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.AsyncConnectionPool`, which is used
-    as it is, and never closed.
+    `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.AsyncConnectionPool`, or its
+    `AsyncEngine` of SQLAlchemy over psycopg 3, which is used as it is, and never closed. Raises `ConfigurationError`
+    for anything else.
     """
 
-    def __init__(self, target: Target | str | AsyncConnectionPool[Any], *, namespace: str = "coatcheck") -> None:
-        self._given = target if isinstance(target, AsyncConnectionPool) else None
-        if isinstance(target, AsyncConnectionPool):
-            target = str(target.conninfo)
-        self.target = parse(target) if isinstance(target, str) else target
+    def __init__(
+        self, target: Target | str | AsyncConnectionPool[Any] | AsyncEngine, *, namespace: str = "coatcheck"
+    ) -> None:
+        self._given = _given(target)
+        if isinstance(target, str):
+            target = parse(target)
+        self.target = target if isinstance(target, Target) else target_of(target)
         self.namespace = namespace
         self.offset = 0.0
         self._server = Server(self.target, namespace)
@@ -88,27 +109,34 @@ class AsyncPostgreSQLStore(AsyncMoves):
 
     # -- connections -------------------------------------------------------------------------------------
 
-    async def _opened(self) -> AsyncConnectionPool[Any]:
+    async def _opened(self) -> AsyncConnectionPool[Any] | AsyncEnginePool:
+        if self._given is not None:
+            return self._given
         loop = asyncio.get_running_loop()
-        pool = self._given or self._pools.get(loop)
+        pool = self._pools.get(loop)
         if pool is None:
             kind = type("Connection", (_Connection,), {"server": self._server})
             pool = self._pools[loop] = AsyncConnectionPool(
                 connection_class=kind, check=_check, open=False, **self.target.pool
             )
-        if pool.closed and self._given is None:
+        if pool.closed:
             await pool.open()
         return pool
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Any]:
-        pool = await self._opened()
-        connection = await pool.getconn(timeout=CONNECT)
-        connection.deadline = time.monotonic() + CALL
+        deadline, pool = time.monotonic() + CALL, await self._opened()
+        connection: Any = await pool.getconn(timeout=CONNECT)
         was = connection.autocommit
-        if not was:
-            await connection.set_autocommit(True)
         try:
+            if self._given is not None:
+                limit(connection)
+                if is_replica(connection):
+                    await connection.close()
+                    raise psycopg.errors.ReadOnlySqlTransaction
+            connection.deadline = deadline
+            if not was:
+                await connection.set_autocommit(True)
             yield connection
         finally:
             try:
@@ -118,6 +146,8 @@ class AsyncPostgreSQLStore(AsyncMoves):
                     if not was:
                         await connection.set_autocommit(False)
             finally:
+                if self._given is not None:
+                    unlimit(connection)
                 # Whatever cancels this: a connection that does not come back is one fewer for ever.
                 await asyncio.shield(pool.putconn(connection))
 
@@ -147,7 +177,7 @@ class AsyncPostgreSQLStore(AsyncMoves):
                     step = plan.send(None)
                     continue
                 # Without parameters it goes as it is: only so may it be two statements.
-                cursor = connection.cursor(row_factory=tuple_row)
+                cursor: Any = psycopg.AsyncCursor(connection, row_factory=tuple_row)
                 await cursor.execute(*step, binary=bool(step.parameters))
                 step = plan.send(await cursor.fetchall() if cursor.description else cursor.rowcount)
         except StopIteration as done:

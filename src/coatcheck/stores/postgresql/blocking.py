@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -22,11 +22,17 @@ from ...moves import Moves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from .feed import PostgreSQLFeed, connecting
+from .given import is_engine, is_replica, limit, target_of, unfit, unlimit
 from .health import look
 from .moves import Travels
 from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
 from .url import Target, parse
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from .engines import EnginePool
 
 T = TypeVar("T")
 
@@ -37,24 +43,36 @@ def _check(connection: Any) -> None:
         raise psycopg.OperationalError("stale")
 
 
+def _given(target: Any) -> ConnectionPool[Any] | EnginePool | None:
+    if isinstance(target, Target | str):
+        return None
+    if is_engine(target, asynchronous=False):
+        from .engines import EnginePool
+
+        return EnginePool(target)
+    if not isinstance(target, ConnectionPool):
+        raise unfit(target, asynchronous=False)
+    return target
+
+
 class PostgreSQLStore(Moves):
     """Sessions in PostgreSQL 13 or newer. Constructing it does no I/O; the tables are made by `coatcheck migrate`.
 
-    `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.ConnectionPool`, which is used as it
-    is, and never closed.
+    `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.ConnectionPool`, or its `Engine` of
+    SQLAlchemy over psycopg 3, which is used as it is, and never closed. Raises `ConfigurationError` for anything else.
     """
 
-    def __init__(self, target: Target | str | ConnectionPool[Any], *, namespace: str = "coatcheck") -> None:
-        self._given = target if isinstance(target, ConnectionPool) else None
-        if isinstance(target, ConnectionPool):
-            target = str(target.conninfo)
-        self.target = parse(target) if isinstance(target, str) else target
+    def __init__(self, target: Target | str | ConnectionPool[Any] | Engine, *, namespace: str = "coatcheck") -> None:
+        self._given = _given(target)
+        if isinstance(target, str):
+            target = parse(target)
+        self.target = target if isinstance(target, Target) else target_of(target)
         self.namespace = namespace
         self.offset = 0.0
         self._server = Server(self.target, namespace)
         self._plans = Plans(namespace)
         self._travels = Travels(namespace, self._plans)
-        self._pool: ConnectionPool[Any] | None = self._given
+        self._pool = self._given
         self._lock = threading.Lock()
         fork.watch(self)
 
@@ -69,10 +87,12 @@ class PostgreSQLStore(Moves):
 
     # -- connections -------------------------------------------------------------------------------------
 
-    def _opened(self) -> ConnectionPool[Any]:
+    def _opened(self) -> ConnectionPool[Any] | EnginePool:
         with self._lock:
             if self._pool is None:
                 self._pool = self._open()
+            elif isinstance(self._pool, ConnectionPool) and self._pool.closed:
+                self._pool.open()  # Django opens its own at its first query, which may come after a session
             return self._pool
 
     def _open(self) -> ConnectionPool[Any]:
@@ -80,11 +100,17 @@ class PostgreSQLStore(Moves):
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
-        pool = self._opened()
-        connection = pool.getconn(timeout=CONNECT)
-        connection.deadline = time.monotonic() + CALL
-        was, connection.autocommit = connection.autocommit, True
+        deadline, pool = time.monotonic() + CALL, self._opened()
+        connection: Any = pool.getconn(timeout=CONNECT)
+        was = connection.autocommit
         try:
+            if self._given is not None:
+                limit(connection)
+                if is_replica(connection):
+                    connection.close()
+                    raise psycopg.errors.ReadOnlySqlTransaction
+            connection.deadline = deadline
+            connection.autocommit = True
             yield connection
         finally:
             try:
@@ -93,6 +119,8 @@ class PostgreSQLStore(Moves):
                         connection.execute("ROLLBACK")
                     connection.autocommit = was
             finally:
+                if self._given is not None:
+                    unlimit(connection)
                 pool.putconn(connection)
 
     def _drive(self, plan: Plan[T], now: float | None = None, *, meets: bool = True) -> T:
@@ -121,7 +149,8 @@ class PostgreSQLStore(Moves):
                     step = plan.send(None)
                     continue
                 # Without parameters it goes as it is: only so may it be two statements.
-                cursor = connection.cursor(row_factory=tuple_row)
+                # Of this kind also where the application has its connections make others: its own may not do binary.
+                cursor: Any = psycopg.Cursor(connection, row_factory=tuple_row)
                 cursor.execute(*step, binary=bool(step.parameters))
                 step = plan.send(cursor.fetchall() if cursor.description else cursor.rowcount)
         except StopIteration as done:
@@ -197,6 +226,6 @@ class PostgreSQLStore(Moves):
             yield Check("fail", "reachable", str(error))
 
     def close(self) -> None:
-        if self._given is None and self._pool is not None:
+        if self._given is None and isinstance(self._pool, ConnectionPool):
             self._pool.close()
             self._pool = None

@@ -15,7 +15,7 @@ import psycopg
 from ...errors import CoatcheckError, ConfigurationError
 from ...feed import Told
 from .schema import channel
-from .server import CALL, Server
+from .server import CALL, Server, left
 from .url import Target
 
 
@@ -39,7 +39,7 @@ class Connection(psycopg.Connection[Any]):
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """As the driver's."""
         if timeout is None:
-            timeout = max(0.0, self.deadline - time.monotonic())
+            timeout = left(self.deadline)
         return super().wait(gen, interval, timeout)
 
 

@@ -143,10 +143,17 @@ def _say(error: BaseException) -> str:
     if words or state:
         return words or f"refused a statement ({state})"
     if isinstance(error, PoolTimeout):
-        return "has no connection free. Raise ?pool_size= in the store's URL, or see what holds them"
+        return (
+            "has no connection free. Raise ?pool_size= in the store's URL, or your pool's size, or see what holds them"
+        )
     if isinstance(error, (TimeoutError, errors._WaitTimeout, errors.ConnectionTimeout)):
         return "did not answer in time. Is it paused, overloaded or out of reach?"
     return "cannot be reached. Is it running, and are host and port right?"
+
+
+def left(deadline: float) -> float:
+    """Seconds until a deadline (monotonic)."""
+    return max(0.0, deadline - time.monotonic())
 
 
 def is_stale(connection: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -69,4 +70,9 @@ def _read(url: str) -> Target:
     # libpq cuts at the first "@", urlsplit at the last: what follows is a part of a password that was not encoded.
     if size < 1 or "@" in str(known.get("host")) or not re.fullmatch(r"\d*(,\d*)*", str(known.get("port") or "")):
         raise ValueError
-    return Target(plain, f"{known.get('host') or 'its local socket'}:{known.get('port') or 5432}", create, size)
+    return Target(plain, where(known), create, size)
+
+
+def where(known: Mapping[str, Any]) -> str:
+    """Host and port of what libpq takes."""
+    return f"{known.get('host') or 'its local socket'}:{known.get('port') or 5432}"
