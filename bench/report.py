@@ -57,7 +57,7 @@ def page(results: Results) -> str:
             ["what", "budget", "measured", ""],
             [[one.what, one.budget, one.measured, "met" if one.met else "**not met**"] for one in _budgets(results)],
         ),
-        "Not built yet, and so not measured: " + "; ".join(LATER) + ".",
+        "Not measured yet: " + "; ".join(LATER) + ".",
         "## One request at a time",
         "The session is read from its store at every request, by an application that asks who is signed in and for "
         "one field. PyJWT only checks the token: it cannot be revoked, and what it says may be stale.",

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from coatcheck.near import BOUND, Near
+from coatcheck.near import BOUND, LIFE, Near
 from coatcheck.record import Ended, Record
 from coatcheck.store import Login
 from coatcheck.testing import FakeClock
@@ -54,6 +54,19 @@ def test_an_entry_serves_only_while_the_last_proof_was_asked_for_within_the_boun
     near.proved(clock() - BOUND)  # asked before, answered now
     assert near.get(one.handle) is None
     near.proved(clock())
+    assert near.get(one.handle) is one
+
+
+def test_after_ten_seconds_the_store_is_asked_whatever_the_feed_says(near: Near, clock: FakeClock) -> None:
+    """There are changes that no server tells of, such as Redis' SWAPDB: they must not last for ever."""
+    one = kept(near)
+    clock.advance(LIFE - 0.001)
+    near.proved(clock())
+    assert near.get(one.handle) is one
+    clock.advance(0.001)
+    near.proved(clock())
+    assert near.get(one.handle) is None
+    kept(near, one)
     assert near.get(one.handle) is one
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coatcheck import AsyncSessionManager, Policy, SessionManager, watch
-from coatcheck.errors import StoreUnavailable
+from coatcheck.errors import ConfigurationError, SessionDataError, StoreUnavailable
 from coatcheck.record import Ended
 from coatcheck.testing import FakeClock
 from coatcheck.watch import AsyncWatch, Watch, Watches
@@ -27,11 +27,14 @@ class Shelf:
         self.value: Any = record("ada")
         self.reads = 0
         self.down = False
+        self.fault: Exception | None = None
 
     def load(self, handle: str) -> Any:
         self.reads += 1
         if self.down:
             raise StoreUnavailable("down")
+        if self.fault is not None:
+            raise self.fault
         return self.value
 
     async def aload(self, handle: str) -> Any:
@@ -143,6 +146,47 @@ def test_without_a_feed_it_looks_every_few_seconds(
     assert (watched.ended(), shelf.reads) == (None, 1)
     shelf.value = Ended("revoked", NOW)
     passing(watch.UNHEARD + 0.1)
+    assert watched.ended() == "revoked"
+
+
+def test_a_feed_that_is_lost_has_all_look_again(
+    shelf: Shelf, watches: Watches, clock: FakeClock, passing: Callable[[float], None]
+) -> None:
+    """Nobody tells them any more: those that rested until they are told would rest for ever."""
+    watched = Watch(watches, shelf.value.handle, shelf.load, clock)
+    assert watched.ended() is None
+    watches.cut()
+    passing(watch.SPREAD)
+    assert watched.ended() is None
+    shelf.value = Ended("revoked", NOW)
+    passing(2 * watch.UNHEARD)
+    assert watched.ended() == "revoked"
+
+
+def test_whoever_looks_soon_anyway_is_not_put_off_nor_brought_forward(
+    shelf: Shelf, watches: Watches, clock: FakeClock, passing: Callable[[float], None]
+) -> None:
+    """Twenty writes a second would draw the earliest of twenty lots: then all look at each write."""
+    watched = Watch(watches, shelf.value.handle, shelf.load, clock)
+    watched.ended()
+    watches.changed(None)
+    due = watched._due
+    for _ in range(50):
+        watches.changed(None)
+    assert watched._due == due
+
+
+@pytest.mark.parametrize("fault", [ConfigurationError("it evicts"), SessionDataError("damaged")])
+def test_no_fault_of_the_store_ends_the_watching(
+    shelf: Shelf, watches: Watches, clock: FakeClock, passing: Callable[[float], None], fault: Exception
+) -> None:
+    """A Redis that was set to evict for a moment is refused, by another error."""
+    watched = Watch(watches, shelf.value.handle, shelf.load, clock)
+    handle, shelf.fault = shelf.value.handle, fault
+    assert watched.ended() is None
+    shelf.fault, shelf.value = None, Ended("revoked", NOW)
+    watches.changed(handle)
+    passing(2.0)
     assert watched.ended() == "revoked"
 
 

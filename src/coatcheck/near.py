@@ -18,6 +18,8 @@ from .store import Held
 
 BOUND = 1.0
 """Seconds: how old what it says may be at most."""
+LIFE = 10.0
+"""Seconds after which the store is asked in any case: what no feed tells (Redis' SWAPDB) must not last for ever."""
 SIZE = 32 * 2**20
 """Characters of sessions that it holds at most."""
 _ABOUT = 1000
@@ -53,20 +55,19 @@ class Near:
 
     def __len__(self) -> int:
         """How many sessions it holds."""
-        return len(self._records)
+        return len(self._kept)
 
     def get(self, handle: str) -> Record | None:
         """A session as it was within the bound, or None: ask the store."""
-        if self._clock() - self._proved >= self._bound:
+        now = self._clock()
+        if now - self._proved >= self._bound or (kept := self._kept.get(handle)) is None or now >= kept[1]:
             return None
-        record = self._records.get(handle)
-        if record is not None:
-            self.hits += 1
-            try:
-                self._records.move_to_end(handle)
-            except KeyError:
-                return None  # it has changed just now
-        return record
+        try:
+            self._kept.move_to_end(handle)
+        except KeyError:
+            return None  # it has changed just now
+        self.hits += 1
+        return kept[0]
 
     def reading(self, handle: str) -> Mark:
         """To be called before the store is asked."""
@@ -83,10 +84,10 @@ class Near:
             if told or self._strays() != mark.strays:
                 return
             self._drop(handle)
-            self._records[handle] = value
+            self._kept[handle] = value, self._clock() + LIFE
             self._held += weight
             while self._held > self._size:
-                self._held -= _weight(self._records.popitem(last=False)[1])
+                self._held -= _weight(self._kept.popitem(last=False)[1][0])
 
     def wrote(self, method: str, arguments: tuple[Any, ...], result: Any) -> None:
         """After a call of the store by this process, which reads its own writes, fed or not."""
@@ -122,18 +123,19 @@ class Near:
         """As `Hearer.forked`."""
         self._lock = threading.Lock()
         self._proved = float("-inf")
-        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._kept: OrderedDict[str, tuple[Record, float]] = OrderedDict()
+        """Each with the instant from which the store is to be asked."""
         self._empty()
 
     def _empty(self) -> None:
         # A new list: a read that is under way compares with the old one.
         self._moves = [0] * _PLACES
-        self._records.clear()
+        self._kept.clear()
         self._held = 0
 
     def _drop(self, handle: str) -> None:
-        if (old := self._records.pop(handle, None)) is not None:
-            self._held -= _weight(old)
+        if (old := self._kept.pop(handle, None)) is not None:
+            self._held -= _weight(old[0])
 
 
 _OF_ONE = frozenset({"commit", "replace", "end"})

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from .clock import Clock, elapsed
-from .errors import StoreUnavailable
+from .errors import CoatcheckError
 from .record import Record, held
 from .store import Held
 
@@ -25,6 +25,8 @@ WORDS = "the session has ended"
 """What is said beside it. Not the reason: those words are the operator's."""
 SPREAD = 0.5
 """Seconds within which all look again, where the store tells that something changed and not what."""
+EACH = 0.0002
+"""Seconds that each of them gets, where there are so many that half a second is too short."""
 UNHEARD = 5.0
 """Seconds after which one looks again while there is no feed; up to twice that, so that they do not look together."""
 _FAULT = 1.0
@@ -58,9 +60,12 @@ class Watches:
             return
         with self._lock:
             told = [*self._of.get(handle, ())] if handle else [one for some in self._of.values() for one in some]
-        now = elapsed()
+        now, spread = elapsed(), max(SPREAD, len(told) * EACH)
         for watch in told:
-            watch.stir(now if handle else now + _some(SPREAD))
+            if handle:
+                watch.stir(now)
+            elif not watch.looks_before(now + spread):
+                watch.stir(now + _some(spread))
 
     def proved(self, at: float) -> None:  # noqa: ARG002 (it does not matter when)
         """As `Hearer.proved`."""
@@ -97,6 +102,10 @@ class _Watching:
         """Look again at that instant (of `elapsed`), at the latest."""
         self._due = min(self._due, at)
 
+    def looks_before(self, at: float) -> bool:
+        """Whether it looks again by then anyway."""
+        return self._due <= at
+
     def _left(self) -> float:
         """Seconds until it has to look again."""
         return min(self._due - elapsed(), self._deadline - self._now(), _LONGEST)
@@ -130,7 +139,7 @@ class Watch(_Watching):
             self._looks()
             try:
                 self._saw(self._load(self.handle))
-            except StoreUnavailable:
+            except CoatcheckError:
                 self._missed()
         return self._reason
 
@@ -169,7 +178,7 @@ class AsyncWatch(_Watching):
             self._looks()
             try:
                 self._saw(await self._load(self.handle))
-            except StoreUnavailable:
+            except CoatcheckError:
                 self._missed()
         return self._reason
 

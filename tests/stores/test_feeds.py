@@ -368,7 +368,7 @@ def test_a_user_with_the_documented_rights_hears_and_one_without_is_told_so(redi
     assert f"`{' '.join(RIGHTS)}`" in page
     with redis.Redis(port=redis_server.port) as client, closing(open_sync(url, "coatcheck")) as store:
         client.execute_command("ACL", "SETUSER", "listener", "reset", *store_rights)
-        with pytest.raises(StoreUnavailable, match="does not let this user"):
+        with pytest.raises(ConfigurationError, match="tracking"):
             store.feed()
         client.execute_command("ACL", "SETUSER", "listener", *RIGHTS)
         with closing(store.feed()) as feed:
@@ -411,6 +411,31 @@ def test_postgresql_without_the_trigger_is_named_with_the_remedy(postgres_url: s
         store.feed().close()
 
 
+WAYS = {
+    "row deleted": "DELETE FROM coatcheck_sessions",
+    "table emptied": "TRUNCATE coatcheck_sessions",
+    "triggers disabled": "ALTER TABLE coatcheck_sessions DISABLE TRIGGER ALL; DELETE FROM coatcheck_sessions",
+    "a replica's role": "SET session_replication_role = replica; DELETE FROM coatcheck_sessions",
+    "table replaced": "ALTER TABLE coatcheck_sessions RENAME TO old; CREATE TABLE coatcheck_sessions (LIKE old "
+    "INCLUDING ALL); COMMENT ON TABLE coatcheck_sessions IS 'coatcheck 1'",
+}
+"""How an operator, or a restore, ends sessions past our writes."""
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_postgresql_tells_or_is_found_deaf_whatever_ends_a_session(
+    postgres_server: PostgresServer, postgres_url: str, how: str
+) -> None:
+    """The proof asks for the trigger itself, on the table that is there."""
+    with closing(PostgreSQLStore(postgres_url)) as store:
+        store.make_tables(feed=True)
+    with SessionManager(postgres_url, secret=SECRET, near_cache=True) as near:
+        token = signed_in(near)
+        warmed(near, token)
+        postgres_server.sql(WAYS[how])
+        until(lambda: not near.load(token).is_authenticated, within=BOUND + 1)
+
+
 @pytest.mark.pgbouncer
 def test_a_pooler_before_postgresql_is_named(postgres_server: PostgresServer, postgres_url: str) -> None:
     """It lends the server's session for a transaction: what that is told afterwards reaches nobody."""
@@ -439,6 +464,30 @@ def test_a_postgresql_that_is_paused_is_noticed_within_two_seconds() -> None:
             finally:
                 server.resume()
             assert time.monotonic() < began + 3
+
+
+@pytest.mark.redis
+def test_a_primary_that_became_a_replica_is_not_listened_to(redis_server: RedisServer) -> None:
+    """Its link may be broken: then it hears of no end, and answers every PING."""
+    with RedisServer() as server, closing(open_sync(server.url, "coatcheck")) as store, closing(store.feed()) as feed:
+        feed.prove()
+        server.cli("REPLICAOF", redis_server.host, redis_server.port)
+        with pytest.raises(StoreUnavailable, match="replica"):
+            feed.prove()
+        with pytest.raises(StoreUnavailable, match="replica"):
+            store.feed()
+
+
+def test_a_file_is_closed_under_a_listener_without_harm(tmp_path: Path) -> None:
+    """The listening thread asks twenty times a second: closed under its question, the process fell."""
+    for _ in range(300):
+        with SessionManager(f"sqlite:///{tmp_path}/sessions.db", secret=SECRET) as manager:
+            store: Any = manager.store
+            with closing(store.feed()) as feed:
+                asking = threading.Thread(target=lambda feed=feed: [feed.prove() for _ in range(50)])
+                asking.start()
+                store.close()
+                asking.join()
 
 
 def test_no_thread_is_left_when_a_manager_is_closed(url: str) -> None:

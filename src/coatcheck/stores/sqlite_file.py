@@ -221,6 +221,8 @@ class Database:
             handle = self._connect("reader")
         except sqlite3.Error as error:
             raise self._plain(error) from error
+        # Its own thread closes it, and nobody else: closed under a question it would take the process with it.
+        self._open.discard(handle)
         return Counted(count, handle.db.close)
 
     def close(self) -> None:

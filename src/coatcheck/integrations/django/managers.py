@@ -33,7 +33,9 @@ T = TypeVar("T")
 USER_FIELD = "_auth_user_id"
 """Where `django.contrib.auth` keeps who is logged in."""
 
-OF_MANAGER = frozenset({"store", "secret", "policy", "cookie", "namespace", "token_format", "record_client", "clock"})
+OF_MANAGER = frozenset(
+    {"store", "secret", "policy", "cookie", "namespace", "token_format", "near_cache", "record_client", "clock"}
+)
 OF_FRONT = frozenset({"csrf", "trusted_origins", "csrf_exempt", "exclude", "public_paths", "header", "legacy"})
 OF_DJANGO = frozenset({"async_store", "login_backend"})
 
@@ -100,6 +102,7 @@ def _settings(rotates: bool = True) -> dict[str, Any]:
         own["cookie"] = _cookie()
     if not rotates:
         own["policy"] = replace(own["policy"], rotation_interval=None)
+        own.pop("near_cache", None)  # one listener a process is enough
     return own | {"user_field": USER_FIELD}
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import psycopg
 
-from ...errors import CoatcheckError, ConfigurationError
+from ...errors import CoatcheckError, ConfigurationError, StoreUnavailable
 from ...feed import Told
 from .schema import channel
 from .server import CALL, Server, left
@@ -65,7 +65,8 @@ class PostgreSQLFeed:
             raise self._server.plain(error) from None
 
     def _listen(self, namespace: str) -> None:
-        if not self._ask(self._server.sql.tells):
+        self._table = self._ask(self._server.sql.tells)
+        if not self._table:
             raise ConfigurationError(
                 f'PostgreSQL at {self._server.where} does not tell what changes in "{namespace}_sessions". Have it '
                 "do so with `coatcheck migrate --feed`"
@@ -86,16 +87,19 @@ class PostgreSQLFeed:
 
     def prove(self) -> Told:
         try:
-            self._ask("SELECT 1")
+            table = self._ask(self._server.sql.tells)
         except (psycopg.Error, OSError) as error:
             raise self._server.plain(error) from None
+        if table != self._table:
+            raise StoreUnavailable(f"PostgreSQL at {self._server.where} has lost its trigger, or has other tables now")
         return self.wait(0.0)
 
     def wait(self, seconds: float) -> Told:
         try:
-            return [one.payload for one in self._db.notifies(timeout=seconds, stop_after=1)]
+            told = [one.payload for one in self._db.notifies(timeout=seconds, stop_after=1)]
         except (psycopg.Error, OSError) as error:
             raise self._server.plain(error) from None
+        return None if "*" in told else told  # the table was emptied
 
     def close(self) -> None:
         with suppress(psycopg.Error, CoatcheckError):

@@ -39,8 +39,12 @@ COMMENT ON TABLE "{ns}_sessions" IS 'coatcheck {version}';
 
 _FEED = """\
 CREATE FUNCTION "{ns}_tell"() RETURNS trigger LANGUAGE plpgsql AS \
-'BEGIN PERFORM pg_notify(''{channel}'', OLD.handle); RETURN NULL; END';
-CREATE TRIGGER "{ns}_tell" AFTER UPDATE ON "{ns}_sessions" FOR EACH ROW EXECUTE FUNCTION "{ns}_tell"();
+'BEGIN IF TG_OP = ''TRUNCATE'' THEN PERFORM pg_notify(''{channel}'', ''*''); \
+ELSE PERFORM pg_notify(''{channel}'', OLD.handle); END IF; RETURN NULL; END';
+CREATE TRIGGER "{ns}_tell" AFTER UPDATE OR DELETE ON "{ns}_sessions" FOR EACH ROW
+    WHEN (OLD.record IS NOT NULL) EXECUTE FUNCTION "{ns}_tell"();
+CREATE TRIGGER "{ns}_tell_all" AFTER TRUNCATE ON "{ns}_sessions" EXECUTE FUNCTION "{ns}_tell"();
+ALTER TABLE "{ns}_sessions" ENABLE ALWAYS TRIGGER "{ns}_tell", ENABLE ALWAYS TRIGGER "{ns}_tell_all";
 """
 
 
@@ -85,9 +89,10 @@ class Statements:
             f"WHERE relname = '{namespace}_sessions' AND relkind = 'r' AND pg_table_is_visible(oid))"
         )
         self.tells = (
-            "SELECT 1 FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+            "SELECT pg_class.oid FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
             f"WHERE relname = '{namespace}_sessions' AND pg_table_is_visible(pg_class.oid) "
-            f"AND tgname = '{namespace}_tell' AND tgenabled IN ('O', 'A')"
+            f"AND tgname IN ('{namespace}_tell', '{namespace}_tell_all') AND tgenabled = 'A' "
+            "GROUP BY pg_class.oid HAVING count(*) = 2"
         )
         self.clock = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import redis
 import redis.sentinel
+from redis import exceptions as driver
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -29,7 +30,7 @@ from .url import Target
 from .values import Names
 
 _CHANNEL = "__redis__:invalidate"
-RIGHTS = ("+client|id", "+client|tracking", "+subscribe", "+ping", f"&{_CHANNEL}")
+RIGHTS = ("+client|id", "+client|tracking", "+subscribe", "+ping", "+role", f"&{_CHANNEL}")
 """What an ACL has to allow beside what the store needs; in a cluster also `+cluster|info`."""
 _MOST = 1000
 """Messages that are read at once."""
@@ -38,7 +39,7 @@ _MOST = 1000
 class RedisFeed:
     """A `Feed` of one server. Raises `StoreUnavailable`."""
 
-    def __init__(self, client: Any, names: Names, where: str, question: str = "PING") -> None:
+    def __init__(self, client: Any, names: Names, where: str, question: str = "ROLE") -> None:
         self._client, self._names, self._where, self._question = client, names, where, question
         self._connections: list[Any] = []
         try:
@@ -50,7 +51,19 @@ class RedisFeed:
             """What the server says of itself; what it says now, after `prove`."""
         except (redis.RedisError, OSError) as error:
             self.close()
+            if isinstance(error, driver.NoPermissionError):
+                raise ConfigurationError(
+                    f"Redis at {where} does not let this user hear what changes: {' '.join(RIGHTS)}, in a cluster also "
+                    "+cluster|info"
+                ) from None
             raise plain(error, where) from None
+        self._check()
+
+    def _check(self) -> None:
+        """A primary that became a replica hears of ends late, and one whose link is broken of none."""
+        if self.state[0] in (b"slave", "slave"):
+            self.close()
+            raise StoreUnavailable(f"Redis at {self._where} is a replica by now: what it tells may be late")
 
     def _connect(self) -> Any:
         connection = self._client.connection_pool.make_connection()
@@ -81,6 +94,7 @@ class RedisFeed:
                     raise slow(self._where)
         except (redis.RedisError, OSError) as error:
             raise plain(error, self._where) from None
+        self._check()
         return _together(news)
 
     def wait(self, seconds: float) -> Told:

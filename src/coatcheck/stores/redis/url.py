@@ -72,7 +72,8 @@ def _read(url: str) -> Target:
     pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     options = dict(pairs)
     wait = int(options.pop("wait", "0"))
-    options.pop("decode_responses", None)  # records are bytes
+    for name in ("decode_responses", "protocol"):  # records are bytes, and feeds are of RESP2
+        options.pop(name, None)
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError  # of two of a kind one would be ignored
     sentinels: Sentinels | None = None
