@@ -56,7 +56,8 @@ test: setup ## run the tests, after all the set-up that they need
 oldest: .oldest/.ready ## the tests of all that stands on a framework or a driver, over the oldest releases that are allowed
 	@$(PYTHON) tools/programs.py
 	@.oldest/bin/pytest -q -n auto --maxprocesses 4 --dist loadfile -W default \
-		tests/integrations tests/apps tests/legacy tests/stores tests/faults tests/test_*jwt* tests/test_*ticket* $(ARGS)
+		tests/integrations tests/apps tests/legacy tests/stores/test_redis*.py tests/stores/test_postgresql*.py \
+		tests/stores/test_feeds.py tests/faults tests/test_*jwt* tests/test_*ticket* $(ARGS)
 
 check: setup ## lint, format, types, direction of imports, documentation
 	@$(BIN)/ruff check .
@@ -89,6 +90,7 @@ endurance: setup ## the long forms of the model, killed workers, stolen cookies 
 	@$(PYTHON) tools/programs.py
 	@COATCHECK_SIMULATION=20 $(BIN)/pytest -q -s tests/test_rotation_simulation.py
 	@COATCHECK_MODEL_EXAMPLES=2000 $(BIN)/pytest -q tests/model/test_model.py
+	@COATCHECK_MOVES=all $(BIN)/pytest -q tests/stores/test_moving.py
 	@COATCHECK_CRASHES=300 $(BIN)/pytest -q -s tests/processes/test_crashes.py tests/processes/test_power_loss.py
 	@$(BIN)/python -m tests.attack.fuzz --seconds 600
 

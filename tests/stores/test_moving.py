@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,19 @@ from coatcheck.testing.kit import Kit, Mode
 from tests.moves import Around, sudden
 
 
+ALL = "COATCHECK_MOVES" in os.environ
+"""Whether every class runs in both modes, as in `make endurance`; else what the other classes and modes do not show."""
+BOTH: list[Mode] = ["sync", "async"]
+
+
 class _Contract(StoreContract):
     when: tuple[str, ...]
+
+    @pytest.fixture(params=BOTH if ALL else BOTH[:1])
+    def mode(self, request: pytest.FixtureRequest) -> Mode:
+        """Both are thin drivers of one protocol."""
+        mode: Mode = request.param
+        return mode
 
     @pytest.fixture
     def open_store(self) -> Callable[[Mode], Any]:
@@ -31,6 +43,7 @@ class TestBefore(_Contract):
 class TestBegun(_Contract):
     """While a move goes on: what is new is in the new store."""
 
+    __test__ = ALL
     when = ()
 
 
@@ -55,6 +68,7 @@ class TestMovedBefore(_Contract):
 class TestMovedAfter(_Contract):
     """Everybody goes over right after each call, and is back before the next."""
 
+    __test__ = ALL
     when = ("back", "after")
 
 
@@ -62,6 +76,11 @@ class TestMovedInTheMiddle(_Contract):
     """Everybody who is in the old store goes over between any two steps of a call."""
 
     when = ("back", "steps")
+
+    @pytest.fixture(params=BOTH)
+    def mode(self, request: pytest.FixtureRequest) -> Mode:
+        mode: Mode = request.param
+        return mode
 
 
 class TestFrozenInTheMiddle(_Contract):
@@ -72,6 +91,11 @@ class TestFrozenInTheMiddle(_Contract):
 
 class TestSQLiteToRedis(StoreContract):
     """Over real stores: a move begins in the middle of every call, for what it stores in the old one."""
+
+    @pytest.fixture(params=BOTH if ALL else BOTH[1:])
+    def mode(self, request: pytest.FixtureRequest) -> Mode:
+        mode: Mode = request.param
+        return mode
 
     @pytest.fixture
     def urls(self, tmp_path: Path, redis_url: str) -> str:
@@ -96,6 +120,8 @@ class TestSQLiteToRedis(StoreContract):
 
 class TestRedisToPostgreSQL(TestSQLiteToRedis):
     """The same."""
+
+    __test__ = ALL
 
     @pytest.fixture
     def urls(self, redis_url: str, postgres_url: str) -> str:
