@@ -11,16 +11,22 @@ from uuid import uuid4
 import pytest
 
 from coatcheck.testing import StoreContract
+from coatcheck.testing.contract.departing import Departing
 from coatcheck.testing.kit import Kit, Mode
 from tests.moves import Around, sudden
-
 
 ALL = "COATCHECK_MOVES" in os.environ
 """Whether every class runs in both modes, as in `make endurance`; else what the other classes and modes do not show."""
 BOTH: list[Mode] = ["sync", "async"]
 
 
-class _Contract(StoreContract):
+class _OverTwo(StoreContract):
+    """Without what is asked of a single store, that sessions can be moved to it and away."""
+
+    vars().update({name: None for name in vars(Departing) if name.startswith("test_")})
+
+
+class _Contract(_OverTwo):
     when: tuple[str, ...]
 
     @pytest.fixture(params=BOTH if ALL else BOTH[:1])
@@ -89,7 +95,7 @@ class TestFrozenInTheMiddle(_Contract):
     when = ("back", "frozen")
 
 
-class TestSQLiteToRedis(StoreContract):
+class TestSQLiteToRedis(_OverTwo):
     """Over real stores: a move begins in the middle of every call, for what it stores in the old one."""
 
     @pytest.fixture(params=BOTH if ALL else BOTH[1:])
