@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "change": "errors codec record rotation",
     "gate": "errors codec policy record change",
     "store": "errors clock codec record change gate",
-    "feed": "",
+    "feed": "errors",
     "moves": "gate record store",
     "rows": "errors codec policy record store",
     # Two stores at once.

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
+
+from .errors import ConfigurationError
 
 Told = Sequence[str] | None
 """Handles of sessions that may have changed; None: any may have."""
@@ -67,3 +69,47 @@ class Counted:
     def close(self) -> None:
         """As `Feed.close`."""
         self._close()
+
+
+class Joined:
+    """The feed of several stores, between which sessions move."""
+
+    def __init__(self, stores: Sequence[Any]) -> None:
+        """Raises as `Feeds.feed`."""
+        self._feeds: list[Feed] = []
+        silent = [type(store).__name__ for store in stores if not isinstance(store, Feeds)]
+        if silent:
+            raise ConfigurationError(f"a {silent[0]} tells nothing of its changes")
+        try:
+            for store in stores:
+                self._feeds.append(store.feed())
+        except BaseException:
+            self.close()
+            raise
+
+    def prove(self) -> Told:
+        """As `Feed.prove`."""
+        return together([feed.prove() for feed in self._feeds])
+
+    def wait(self, seconds: float) -> Told:
+        """As `Feed.wait`: each in its turn, for a moment."""
+        until = time.monotonic() + seconds
+        told: Told = ()
+        while told is not None and not told and (left := until - time.monotonic()) > 0:
+            told = together([feed.wait(min(TICK / 2, left)) for feed in self._feeds])
+        return told
+
+    def close(self) -> None:
+        """As `Feed.close`."""
+        for feed in self._feeds:
+            feed.close()
+
+
+def together(news: list[Told]) -> Told:
+    """All of it."""
+    told: list[str] = []
+    for one in news:
+        if one is None:
+            return None
+        told += one
+    return told

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from .change import Change
 from .codec import Wire
 from .errors import ConfigurationError, SessionDataError, StoreUnavailable
+from .feed import Joined
 from .health import Check, Checkable
 from .milestones import OLD, Plan, serving
 from .moves import Movable
@@ -56,6 +57,15 @@ class _Both:
         """The old store's clock counts until the move is over."""
         offset: float = self.old.offset
         return offset
+
+    @property
+    def strays(self) -> int:
+        """As `feed.Feeds`."""
+        return sum(getattr(store, "strays", 0) for store in (self.old, self.new))
+
+    def feed(self) -> Joined:
+        """As `feed.Feeds`."""
+        return Joined((self.old, self.new))
 
     def own_secret(self) -> str:
         """The old store's own, with which all tokens are signed. Raises `ConfigurationError` if it keeps none."""

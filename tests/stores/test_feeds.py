@@ -15,6 +15,7 @@ import redis
 
 from coatcheck import AsyncSessionManager, SessionManager
 from coatcheck.change import Change
+from coatcheck.cli import main
 from coatcheck.clock import elapsed
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.feed import Feed, Told
@@ -229,6 +230,30 @@ def test_an_old_entry_refuses_nobody(near: SessionManager, other: SessionManager
     cache.keep(cache.reading(handle), handle, kept)  # as if the feed had not told yet
     assert near.load(new).user_id == "ada"
     assert near.load(token).is_authenticated, "this is what the bound allows"
+
+
+def test_sessions_that_move_are_told_of_by_both_stores(tmp_path: Path, redis_url: str) -> None:
+    """Before, during and after `coatcheck move`, over one cache: nothing that ended is answered beyond the bound."""
+    old = f"sqlite:///{tmp_path}/sessions.db"
+    both = f"{old} -> {redis_url}"
+    with (
+        SessionManager(both, secret=SECRET, near_cache=True) as near,
+        SessionManager(both, secret=SECRET) as other,
+    ):
+        before, after = signed_in(other, "ada"), signed_in(other, "bob")
+        warmed(near, before)
+        assert other.revoke_user("ada") == 1
+        until(lambda: not near.load(before).is_authenticated, within=BOUND)
+        warmed(near, after)
+        assert main(["move", old, redis_url]) in (0, 1)
+        warmed(near, after)
+        session = other.load(after)
+        session["cart"] = [1]
+        other.commit(session)
+        until(lambda: near.load(after).get("cart") == [1], within=BOUND)
+        warmed(near, after)
+        assert other.revoke_user("bob") == 1
+        until(lambda: not near.load(after).is_authenticated, within=BOUND)
 
 
 def test_a_child_of_fork_hears_for_itself(near: SessionManager, other: SessionManager) -> None:

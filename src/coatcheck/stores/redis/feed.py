@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from ...errors import ConfigurationError, StoreUnavailable
-from ...feed import Told
+from ...feed import Told, together
 from .cluster import Routes
 from .faults import plain, slow
 from .hosts import Node
@@ -95,7 +95,7 @@ class RedisFeed:
         except (redis.RedisError, OSError) as error:
             raise plain(error, self._where) from None
         self._check()
-        return _together(news)
+        return together(news)
 
     def wait(self, seconds: float) -> Told:
         news: list[Told] = []
@@ -104,7 +104,7 @@ class RedisFeed:
                 news.append(self._read(self._ear.read_response(disable_decoding=True)))
         except (redis.RedisError, OSError) as error:
             raise plain(error, self._where) from None
-        return _together(news)
+        return together(news)
 
     def _read(self, message: list[Any]) -> Told:
         keys = message[-1]
@@ -145,7 +145,7 @@ class ClusterFeed:
         ]
 
     def prove(self) -> Told:
-        news = _together([feed.prove() for feed in self._feeds])
+        news = together([feed.prove() for feed in self._feeds])
         states = self._states()
         if states != self._began or any(b"cluster_state:ok" not in state for state in states):
             raise StoreUnavailable(f"Redis at {self._where} has changed: it is listened to anew")
@@ -156,7 +156,7 @@ class ClusterFeed:
         for feed in self._feeds:
             ready.register(feed, select.POLLIN)
         ready.poll(seconds * 1000)
-        return _together([feed.wait(0.0) for feed in self._feeds])
+        return together([feed.wait(0.0) for feed in self._feeds])
 
     def close(self) -> None:
         self._routes.heard = frozenset()
@@ -192,15 +192,6 @@ def _client(target: Target, node: Node | None) -> Any:
         socket_connect_timeout=CONNECT,
         socket_timeout=REPLY,
     )
-
-
-def _together(news: list[Told]) -> Told:
-    told: list[str] = []
-    for one in news:
-        if one is None:
-            return None
-        told += one
-    return told
 
 
 def feed(target: Target | None, names: Names, routes: Routes | None) -> RedisFeed | ClusterFeed:
