@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from coatcheck import Policy, Session, SessionManager
+from coatcheck import Policy, Session, SessionManager, info
 from coatcheck import session as session_module
 from coatcheck.errors import CoatcheckError, SessionDataError
 from coatcheck.stores.memory import MemoryStore
@@ -400,3 +400,26 @@ def test_a_policy_without_idle_timeout_ends_by_the_absolute_one(clock: FakeClock
     assert session.info.expires_at == clock.now().astimezone(UTC) + timedelta(days=1)
     clock.advance(timedelta(days=1))
     assert manager.load(token).ended_reason == "absolute"
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Safari/604.1",
+        "Mozilla/5.0 (Windows NT 10.0; rv:130.0) Gecko/20100101 Firefox/130.0",
+        "curl/8.5",
+        "Mozilla/5.0 (Mozilla/5.0 (",
+        "",
+    ],
+)
+def test_a_browsers_name_is_kept_short_and_told_whole(agent: str) -> None:
+    """A small session in Redis stays within its budget."""
+    kept = info.short(info.clip(agent))
+    assert info.whole(kept) == (agent or None)
+    assert len((kept or "").encode()) <= len(agent) or "Mozilla" not in agent
+
+
+def test_nobody_can_send_what_stands_for_the_usual_words() -> None:
+    """Else a list of devices would show what was never sent, and grow with it."""
+    assert info.clip("\ue000" * 9) == "\N{REPLACEMENT CHARACTER}" * 9

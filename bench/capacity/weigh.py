@@ -9,6 +9,7 @@ from bench.footprint import SIZES, as_json, data, store_plainly
 from bench.scale.stock import hold_purges, put
 from bench.visits import BROWSER
 from coatcheck.codec import dumps
+from coatcheck.info import short
 from coatcheck.record import Record
 from tests.records import NOW, record
 
@@ -16,7 +17,8 @@ from .figures import Weight
 from .servers import Place, PostgreSQL
 
 PER_USER = 5
-AGENT = dict(BROWSER)[b"user-agent"].decode()
+AGENT = short(dict(BROWSER)[b"user-agent"].decode())
+"""As a session keeps it."""
 
 Tell = Callable[[str], None]
 

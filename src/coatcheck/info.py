@@ -51,10 +51,34 @@ def info_of(record: Record, current: str | None = None) -> SessionInfo:
         last_seen_at=as_datetime(record.last_seen_at),
         authenticated_at=None if record.authenticated_at is None else as_datetime(record.authenticated_at),
         expires_at=as_datetime(record.deadline),
-        client=Client(record.address, record.user_agent),
+        client=Client(record.address, whole(record.user_agent)),
         label=record.label,
         current=record.handle == current,
     )
+
+
+_USUAL = (
+    ("Mozilla/5.0 (", "\ue000"),
+    (") AppleWebKit/537.36 (KHTML, like Gecko) ", "\ue001"),
+    (") AppleWebKit/605.1.15 (KHTML, like Gecko) ", "\ue002"),
+    (" Safari/537.36", "\ue003"),
+)
+"""What nearly every browser says, and a character of private use that stands for it in the store: none comes in from
+outside, see `clip`."""
+
+
+def short(user_agent: str | None) -> str | None:
+    """A user agent as it is kept, in half the room."""
+    for usual, sign in _USUAL if user_agent else ():
+        user_agent = str(user_agent).replace(usual, sign)
+    return user_agent
+
+
+def whole(user_agent: str | None) -> str | None:
+    """What `short` was given."""
+    for usual, sign in _USUAL if user_agent else ():
+        user_agent = str(user_agent).replace(sign, usual)
+    return user_agent
 
 
 def clip(text: str | None) -> str | None:

@@ -43,6 +43,7 @@ class Record(NamedTuple):
     """Field name -> number of the patch that wrote it last, so that an older reader does not undo it."""
     address: str | None = None
     user_agent: str | None = None
+    """As `info.short` keeps it."""
     label: str | None = None
     fields: str = "{}"
     """The session's data, as `codec.dumps` writes it."""
@@ -119,17 +120,19 @@ def _ms(seconds: float) -> int:
 def dump_record(record: Record) -> str:
     """A record as two lines of JSON: what we know of it, and its fields. The handle is its key, not in it.
 
-    Times are whole milliseconds: they are read at every request, and an int is read faster than a float.
+    Times are whole milliseconds: they are read at every request, and an int is read faster than a float. All but the
+    first are counted from that one, which spares a small session a tenth of its room.
     """
+    created = _ms(record.created_at)
     about = [
         record.user_id,
-        _ms(record.created_at),
-        None if record.authenticated_at is None else _ms(record.authenticated_at),
-        _ms(record.last_seen_at),
+        created,
+        None if record.authenticated_at is None else _ms(record.authenticated_at) - created,
+        _ms(record.last_seen_at) - created,
         None if record.idle is None else _ms(record.idle),
-        _ms(record.expires_at),
+        _ms(record.expires_at) - created,
         record.remember,
-        [(secret.step, secret.hash, _ms(secret.issued_at)) for secret in record.secrets],
+        [(secret.step, secret.hash, _ms(secret.issued_at) - created) for secret in record.secrets],
         *record[9:15],
     ]
     return f"{_encode(about)}\n{record.fields}"
@@ -150,12 +153,12 @@ def load_record(handle: str, text: str) -> Record:
                 handle,
                 user,
                 created / 1000,
-                None if signed_in is None else signed_in / 1000,
-                seen / 1000,
+                None if signed_in is None else (created + signed_in) / 1000,
+                (created + seen) / 1000,
                 None if idle is None else idle / 1000,
-                expires / 1000,
+                (created + expires) / 1000,
                 remember,
-                tuple([_new(Secret, (step, digest, at / 1000)) for step, digest, at in steps]),
+                tuple([_new(Secret, (step, digest, (created + at) / 1000)) for step, digest, at in steps]),
                 settled,
                 seq,
                 patched,

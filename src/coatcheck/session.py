@@ -11,7 +11,7 @@ from uuid import UUID
 
 from .errors import CoatcheckError
 from .fields import Fields
-from .info import Client, ClientSource, SessionInfo, clip, info_of
+from .info import Client, ClientSource, SessionInfo, clip, info_of, short
 from .policy import Policy
 from .record import Record, Secret, stamp
 from .token import Shown, bucket_of, hash_secret, new_handle, new_secret
@@ -285,9 +285,9 @@ class Session(Fields):
     # -- for the engine ----------------------------------------------------------------------------------
 
     def _who(self) -> Client:
-        """Who asked, bounded and cleaned."""
+        """Who asked, bounded and cleaned, as it is kept."""
         address, agent = (self._client() if callable(self._client) else self._client) or Client()
-        return Client(clip(address), clip(agent))
+        return Client(clip(address), short(clip(agent)))
 
     def _new_record(self, pending: PendingLogin, fields: str) -> Record:
         remember = pending.remember if self._remember is None else self._remember
