@@ -22,7 +22,7 @@ from ..streams import EVENTS, Guard, is_open
 from ..watch import ENDED, WORDS
 
 try:
-    from aiohttp import web
+    from aiohttp import ClientConnectionResetError, web
 except ImportError as error:  # pragma: no cover
     raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from error
 
@@ -30,7 +30,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 current: ContextVar[Visit] = ContextVar("coatcheck")
 """The visit of the running task; aiohttp has one for each request."""
-
 
 _KEY: Any = web.RequestKey("coatcheck", object) if hasattr(web, "RequestKey") else "coatcheck"
 
@@ -61,6 +60,8 @@ class Visit(Exchange[AsyncSessionManager]):
     tells: Told = NOTHING
     failed = True
     """Until a response below 500 starts."""
+    over = False
+    """Whether the handler has returned: what starts then is whole."""
     guard: Guard | None = None
     """While a websocket or a stream of events is open, who closes it with its session."""
     open_response: web.StreamResponse
@@ -127,6 +128,7 @@ class Visit(Exchange[AsyncSessionManager]):
                 raise
             return answer
         finally:
+            self.over = True
             if self.guard is not None:
                 await self.guard.stop()
         if raised is not None:
@@ -149,7 +151,7 @@ class Visit(Exchange[AsyncSessionManager]):
         await self._settle(failed=self.failed or not gone)
         if started:
             # What it writes to what we have closed is no fault of its own.
-            closed = self.guard is not None and self.guard.explains(error, RuntimeError, ConnectionError)
+            closed = self.guard is not None and self.guard.explains(error, _tells_of_the_close)
             return self.open_response if closed else None
         refused = self.refused
         if refused is not None and refused is error:
@@ -194,9 +196,13 @@ class Visit(Exchange[AsyncSessionManager]):
             _not_started(self.request)
             raise
         tell(response, self.tells)
-        if is_open(self.session, EVENTS if self.websocket else response.content_type):
+        if self.guard is not None:
+            await self.guard.stop()
+        if is_open(self.session, EVENTS if self.websocket else response.content_type) and not self.over:
             self.open_response = response
-            self.guard = Guard(self.front.manager, self.session, partial(_end, response))
+            # It calls itself prepared before others' `on_response_prepare`, and its head goes out after them.
+            started = lambda: self.request.writer.output_size > 0  # noqa: E731
+            self.guard = Guard(self.front.manager, self.session, partial(_end, response), started)
 
     def answer(self, reply: Reply) -> web.Response:
         """A whole response in place of the handler's."""
@@ -205,12 +211,16 @@ class Visit(Exchange[AsyncSessionManager]):
 
 
 async def _end(response: web.StreamResponse) -> None:
-    while not response.prepared:  # noqa: ASYNC110 (aiohttp has no event for it, and it is but a moment)
-        await asyncio.sleep(0.01)
     if isinstance(response, web.WebSocketResponse):
         await response.close(code=ENDED, message=WORDS.encode())
     else:
         await response.write_eof()
+
+
+def _tells_of_the_close(error: BaseException) -> bool:
+    """Whether aiohttp raised it for what a handler writes to what has been closed."""
+    late = isinstance(error, RuntimeError) and str(error) == "Cannot call write() after write_eof()"
+    return late or isinstance(error, ClientConnectionResetError)
 
 
 def _not_started(request: web.BaseRequest) -> None:

@@ -12,7 +12,7 @@ from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
 from ..incoming import joined
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
-from ..streams import EVENTS, Closed, Guard, is_open
+from ..streams import EVENTS, Guard, is_open
 from ..watch import ENDED, WORDS
 
 Scope = MutableMapping[str, Any]
@@ -26,6 +26,7 @@ TRY_AGAIN = 1013
 
 _CACHE_RULES = tuple(name.encode() for name in CACHE_RULES)
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
+_ENDS = frozenset({"http.response.body", "websocket.close"})
 
 _PIECE = 1024
 """Bytes below which pieces of a body are held as one."""
@@ -154,7 +155,7 @@ class Visit(Exchange[AsyncSessionManager]):
 
     async def _application(self) -> None:
         try:
-            await self.app(self.scope, self.receive, self.sending)
+            await self.app(self.scope, self.hearing if self.websocket else self.receive, self.sending)
         except Exception as error:
             if self.guard is None or not self.guard.explains(error):
                 raise
@@ -193,9 +194,16 @@ class Visit(Exchange[AsyncSessionManager]):
             if is_open(session, _type(message)) and on_asyncio():
                 self.guard = Guard(self.front.manager, session, self.close)
             return
-        if self.guard is not None and self.guard.closed:
-            raise Closed
+        if self.guard is not None:
+            self.guard.passes(last=message["type"] in _ENDS and not message.get("more_body"))
         await self.send(message)
+
+    async def hearing(self) -> Message:
+        """What the application of a websocket receives. For a stream, the server says itself that it is over."""
+        message = await (self.guard.hear(self.receive) if self.guard else self.receive())
+        if message is None or (self.guard and self.guard.closed):
+            return {"type": "websocket.disconnect", "code": ENDED, "reason": WORDS}
+        return message
 
     async def close(self) -> None:
         """End what is open."""

@@ -17,7 +17,7 @@ from ..exchange import CACHE_RULES, Exchange, Front, Told
 from ..incoming import environ_headers, environ_path, is_handshake
 from ..manager import SessionManager
 from ..replies import Reply
-from ..streams import ends_with
+from ..streams import Stream, ends_with
 
 _PIECE = 16_384
 
@@ -113,8 +113,8 @@ class Visit(Exchange[SessionManager]):
         self._committed = True
         _tell(response, self.told(self.session, result, status))
         if response.is_streamed and not response.direct_passthrough:
-            body = ends_with(self.front.manager, self.session, response.content_type, response.response)
-            response.response = _Body(body, self)
+            pieces = ends_with(self.front.manager, self.session, response.content_type, response.response)
+            response.response = _Body(response.response, pieces, self)
 
     def settle(self, failed: bool) -> None:
         """The commit at the end of a streamed body, or of a request that never came to its response: there is
@@ -133,8 +133,8 @@ class Visit(Exchange[SessionManager]):
 class _Body(Iterator[Any]):
     """A streamed body: what it changes in the session is committed at its end."""
 
-    def __init__(self, body: Iterable[Any], visit: Visit) -> None:
-        self._body, self._pieces, self._visit = body, iter(body), visit
+    def __init__(self, body: Iterable[Any], pieces: Iterable[Any], visit: Visit) -> None:
+        self._body, self._pieces, self._visit = body, iter(pieces), visit
 
     def __next__(self) -> Any:
         try:
@@ -151,6 +151,8 @@ class _Body(Iterator[Any]):
         """The server has done with it, perhaps before its end."""
         failed = True
         try:
+            if isinstance(self._pieces, Stream):
+                self._pieces.close()
             if close := getattr(self._body, "close", None):
                 close()
             failed = False

@@ -186,7 +186,9 @@ def _streams(visit: Visit, response: Any) -> Any:
         return response
     kind, body = response.headers.get("Content-Type"), response.streaming_content
     if response.is_async:
-        body = aends_with(managers.async_manager(), visit.store.core, kind, body) if visit.store else body
+        if visit.store:
+            # `streaming_content` is a generator of Django's around the view's body, which closes that body in no order.
+            body = aends_with(managers.async_manager(), visit.store.core, kind, response._iterator)  # noqa: SLF001
         response.streaming_content = _awhile(visit, body)
     else:
         body = ends_with(managers.sync_manager(), visit.store.core, kind, body) if visit.store else body
