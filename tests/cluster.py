@@ -91,11 +91,12 @@ class Cluster:
         return [node for node in self.nodes if node.cli("ROLE")[0] == "master"]
 
     def owner(self, key: str) -> RedisServer:
-        """The primary of a key's slot."""
+        """The primary of a key's slot, as itself says: others may not have heard yet."""
         slot = key_slot(key.encode())
-        for first, last, primary, *_ in self.nodes[0].cli("CLUSTER SLOTS"):
-            if first <= slot <= last:
-                return next(node for node in self.nodes if node.port == primary[1])
+        for node in self.nodes:
+            for first, last, primary, *_ in node.cli("CLUSTER SLOTS"):
+                if first <= slot <= last and primary[1] == node.port:
+                    return node
         raise LookupError(key)
 
     def begin(self, slot: int, source: RedisServer, target: RedisServer) -> None:

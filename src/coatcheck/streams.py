@@ -40,7 +40,8 @@ def aends_with(
 
 def is_open(session: Session, content_type: str | None) -> bool:
     """Whether what starts with that type is open until somebody ends it, and has a session that may end before."""
-    return session.handle is not None and (content_type or "").lower().startswith(EVENTS)
+    # The type first: to ask for the handle is to look at the session, and makes a response vary by it.
+    return (content_type or "").lower().startswith(EVENTS) and session.handle is not None
 
 
 class Stream(Iterator[T]):

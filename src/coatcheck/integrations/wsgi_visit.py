@@ -74,9 +74,10 @@ class Visit(Exchange[SessionManager], Response):
             if not self.is_ours(error):
                 raise
             return self.replacement(error)
+        told = self.told(session, result, status)
         kind = next((value for name, value in headers if name.lower() == "content-type"), None)
         self._pieces = iter(ends_with(self.front.manager, session, kind, self._pieces))
-        return _with(headers, self.told(session, result, status))
+        return _with(headers, told)
 
     def failed_with(self, error: BaseException, /) -> Reply | None:
         """A failed request commits nothing but an end."""

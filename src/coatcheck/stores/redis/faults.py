@@ -35,6 +35,7 @@ _CODES = {
     driver.NoPermissionError: "NOPERM",
     driver.MasterDownError: "MASTERDOWN",
     driver.ClusterDownError: "CLUSTERDOWN",
+    driver.TryAgainError: "TRYAGAIN",
 }
 
 _FORBIDDEN = ("The user executing the script", "ACL failure in script")
