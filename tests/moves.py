@@ -178,7 +178,9 @@ class _Sudden(Moving):
         return bool(asked)
 
 
-class _SuddenSync(MovingStore):
+class _SuddenEach:
+    """Each call has a protocol of its own, in which nobody knows yet that the move was begun."""
+
     @property
     def _moving(self) -> Moving:
         return _Sudden()
@@ -188,14 +190,12 @@ class _SuddenSync(MovingStore):
         pass
 
 
-class _SuddenAsync(AsyncMovingStore):
-    @property
-    def _moving(self) -> Moving:
-        return _Sudden()
+class _SuddenSync(_SuddenEach, MovingStore):
+    pass
 
-    @_moving.setter
-    def _moving(self, value: Moving) -> None:
-        pass
+
+class _SuddenAsync(_SuddenEach, AsyncMovingStore):
+    pass
 
 
 def sudden(urls: str, mode: str, namespace: str) -> Any:

@@ -85,7 +85,7 @@ MAY_IMPORT = {
         "engine.Commit engine.KEEP engine.DROP"
     ),
     "incoming": "",
-    "streams": "session manager",
+    "streams": "session events manager",
     "arrival": "errors session manager replies legacy exchange",
     "departure": "errors session events manager exchange engine.Commit engine.KEEP",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",

@@ -1,8 +1,8 @@
 """The near cache: sessions that this process has read a moment ago, for requests that only read.
 
-It may only say yes. Who is refused by what it holds, and whoever writes, meets the store. What it says was true a
-second ago at most (`BOUND`), whatever becomes of the feed that tells it what changed: an entry serves only while the
-last proof that the feed is alive was *asked for* within that time.
+It may only say yes: who is refused by what it holds meets the store, and so does a request that may write. What it says
+was true a second ago at most (`BOUND`), whatever becomes of the feed that tells it what changed: an entry serves only
+while the last proof that the feed is alive was *asked for* within that time.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Mark(NamedTuple):
 
 
 class Near:
-    """The sessions of one process; shared by its threads. A `feed.Hearer`."""
+    """The sessions of one process; shared by its threads. A `listener.Hearer`."""
 
     def __init__(
         self,

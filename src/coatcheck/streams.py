@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Generic, TypeVar
 
+from .events import logger
 from .manager import AsyncSessionManager, SessionManager
 from .session import Session
 
@@ -22,8 +22,6 @@ FAULT = 5.0
 _SOON = 0.01
 _HUNG_UP = frozenset({"WebSocketDisconnect", "ClientDisconnect"})
 """What frameworks raise for a client that has gone, and so for the `Closed` of ours."""
-
-logger = logging.getLogger("coatcheck")
 
 
 def ends_with(manager: SessionManager, session: Session, content_type: str | None, body: Iterable[T]) -> Iterable[T]:
@@ -147,7 +145,7 @@ async def _until_ended(manager: AsyncSessionManager, session: Session) -> None:
         try:
             async with manager.watch(session) as watch:
                 await watch.ended()
-        except Exception:
+        except Exception:  # noqa: BLE001 (an open connection must not go unwatched)
             if not said:
                 logger.exception("an open connection's session could not be watched; it is tried again, and again")
             said = True

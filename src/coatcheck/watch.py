@@ -34,7 +34,7 @@ _LONGEST = 3600.0
 
 
 class Watches:
-    """Those of one manager. A `feed.Hearer`."""
+    """Those of one manager. A `listener.Hearer`."""
 
     def __init__(self) -> None:
         self.hearing = False

@@ -70,14 +70,19 @@ def test_signed_out_anywhere_signed_out_everywhere(bases: dict[str, str]) -> Non
             assert here.seen() == (None, {})
 
 
+async def signed_in(base: str, pool: ThreadPoolExecutor, user: str) -> Visitor:
+    """A visitor."""
+    visitor = Visitor(base, pool)
+    assert (await asyncio.to_thread(visitor.post, f"/login/{user}")).status_code == 200
+    return visitor
+
+
 @pytest.mark.parametrize("framework", STREAMS)
 async def test_a_stream_of_events_ends_with_its_session(bases: dict[str, str], store: str, framework: str) -> None:
     """Revoked by another process: it is over, and cleanly, also where nothing is said; somebody else's goes on."""
     base, user = bases[framework], f"streams-of-{framework}"
     with ThreadPoolExecutor(1) as pool, SessionManager(store, secret=SECRET) as manager:
-        mine, other = Visitor(base, pool), Visitor(base, pool)
-        for visitor, name in ((mine, user), (other, f"{user}-other")):
-            assert (await asyncio.to_thread(visitor.post, f"/login/{name}")).status_code == 200
+        mine, other = [await signed_in(base, pool, name) for name in (user, f"{user}-other")]
         async with events(base, mine) as pieces, events(base, other) as others:
             over, others_over = asyncio.create_task(end_of(pieces)), asyncio.create_task(end_of(others))
             assert await asyncio.to_thread(manager.revoke_user, user) == 1
@@ -92,9 +97,7 @@ async def test_a_websocket_is_closed_with_its_session(bases: dict[str, str], sto
     """Revoked by another process: 4401, also where nobody speaks; somebody else's goes on."""
     base, user = bases[framework], f"sockets-of-{framework}"
     with ThreadPoolExecutor(1) as pool, SessionManager(store, secret=SECRET) as manager:
-        mine, other = Visitor(base, pool), Visitor(base, pool)
-        for visitor, name in ((mine, user), (other, f"{user}-other")):
-            assert (await asyncio.to_thread(visitor.post, f"/login/{name}")).status_code == 200
+        mine, other = [await signed_in(base, pool, name) for name in (user, f"{user}-other")]
         async with socket(base, mine) as opened, socket(base, other) as others:
             assert await asyncio.to_thread(manager.revoke_user, user) == 1
             began = time.monotonic()

@@ -5,10 +5,18 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from coatcheck.keyring import generate_secret
 
 from . import doctor, migrate, move
+
+_COMMANDS: dict[str, tuple[Any, str]] = {
+    "doctor": (doctor, "examine a store"),
+    "migrate": (migrate, "make a store's tables"),
+    "move": (move, "move all sessions to another store, while the application serves"),
+}
+"""A command, its module, and what `coatcheck --help` says of it."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,39 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description="Print a new secret of 256 random bits, for COATCHECK_SECRET. To rotate, put the new one in front "
         "of the old, separated by a space, and take the old one out when the absolute timeout has passed.",
     )
-    doctor.add(
-        commands.add_parser(
-            "doctor",
-            help="examine a store",
-            description=doctor.DESCRIPTION,
-            epilog=doctor.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+    for name, (command, text) in _COMMANDS.items():
+        command.add(
+            commands.add_parser(
+                name,
+                help=text,
+                description=command.DESCRIPTION,
+                epilog=command.EPILOG,
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+            )
         )
-    )
-    migrate.add(
-        commands.add_parser(
-            "migrate",
-            help="make a store's tables",
-            description=migrate.DESCRIPTION,
-            epilog=migrate.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
-    move.add(
-        commands.add_parser(
-            "move",
-            help="move all sessions to another store, while the application serves",
-            description=move.DESCRIPTION,
-            epilog=move.EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-    )
     options = parser.parse_args(arguments)
-    if options.command == "doctor":
-        return doctor.run(options)
-    if options.command == "migrate":
-        return migrate.run(options)
-    if options.command == "move":
-        return move.run(options)
+    if options.command in _COMMANDS:
+        code: int = _COMMANDS[options.command][0].run(options)
+        return code
     sys.stdout.write(generate_secret() + "\n")
     return 0

@@ -10,9 +10,6 @@ from itertools import count
 from typing import Any, TypeVar
 
 import redis
-import redis.sentinel
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from ... import fork
 from ...change import Change
@@ -23,6 +20,7 @@ from ...moves import Moves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from . import feed, health
+from .client import opened
 from .cluster import Trips, Wire
 from .faults import dropped, plain, slow
 from .hosts import Node
@@ -31,7 +29,7 @@ from .plans import Plans
 from .sentinel import others
 from .steps import Pause, Plan
 from .sweep import Sweep
-from .talk import CONNECT, REPLY, TURNS, Talk
+from .talk import REPLY, TURNS, Talk
 from .url import Target, check_client, place, reading
 from .values import Names, load
 
@@ -74,20 +72,8 @@ class RedisStore(Moves):
         self._turns = [threading.Lock() for _ in range(TURNS)]
         self._nodes = {}
         if self._target and not self._target.nodes:
-            self._client = self._open(self._target, None)
+            self._client = opened(self._target, None)
         return before
-
-    def _open(self, target: Target, node: Node | None) -> Any:
-        return target.client(
-            redis,
-            node,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-            socket_connect_timeout=CONNECT,
-            socket_timeout=REPLY,
-            # One for each thread that is in a call. The driver's own limit would fail the others.
-            max_connections=2**31,
-        )
 
     def _in_turn(self, handle: str, plan: Plan[T]) -> T:
         """Threads that write to one session take turns: of two that compare and set, one has to begin again."""
@@ -138,7 +124,7 @@ class RedisStore(Moves):
             # Whoever is in a call with one that has left the cluster keeps it so long.
             for gone in self._nodes.keys() - self._talk.routes.known():
                 self._nodes.pop(gone, None)
-            client = self._nodes.setdefault(node, self._open(self._target, node))
+            client = self._nodes.setdefault(node, opened(self._target, node))
         return client
 
     def _exchange(self, client: Any, wire: Wire) -> list[Any]:

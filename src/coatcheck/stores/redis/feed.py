@@ -13,19 +13,17 @@ from contextlib import suppress
 from typing import Any
 
 import redis
-import redis.sentinel
 from redis import exceptions as driver
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from ...errors import ConfigurationError, StoreUnavailable
 from ...feed import Told, together
+from .client import opened
 from .cluster import Routes
 from .faults import plain, slow
 from .hosts import Node
 from .sentinel import others
 from .slots import ALL, Range, covered, told
-from .talk import CONNECT, REPLY
+from .talk import REPLY
 from .url import Target
 from .values import Names
 
@@ -61,7 +59,7 @@ class RedisFeed:
 
     def _check(self) -> None:
         """A primary that became a replica hears of ends late, and one whose link is broken of none."""
-        if self.state[0] in (b"slave", "slave"):
+        if self.state[0] == b"slave":
             self.close()
             raise StoreUnavailable(f"Redis at {self._where} is a replica by now: what it tells may be late")
 
@@ -129,8 +127,8 @@ class ClusterFeed:
         try:
             primaries = _primaries(target)
             for node in primaries:
-                self._feeds.append(RedisFeed(_client(target, node), names, node.netloc, "CLUSTER INFO"))
-        except StoreUnavailable:
+                self._feeds.append(RedisFeed(opened(target, node), names, node.netloc, "CLUSTER INFO"))
+        except BaseException:
             self.close()
             raise
         self._began = self._states()
@@ -169,7 +167,7 @@ def _primaries(target: Target) -> list[Node]:
     fault: Exception = redis.ConnectionError("no node knows of any primary")
     best: tuple[Range, ...] = ()
     for seed in target.nodes:
-        client = _client(target, seed)
+        client = opened(target, seed)
         try:
             best = max(best, told(client.execute_command("CLUSTER SLOTS", NEVER_DECODE=True), seed), key=covered)
         except (redis.RedisError, OSError) as error:
@@ -183,17 +181,6 @@ def _primaries(target: Target) -> list[Node]:
     return sorted({one.node for one in best})
 
 
-def _client(target: Target, node: Node | None) -> Any:
-    return target.client(
-        redis,
-        node,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_connect_timeout=CONNECT,
-        socket_timeout=REPLY,
-    )
-
-
 def feed(target: Target | None, names: Names, routes: Routes | None) -> RedisFeed | ClusterFeed:
     """Connect an ear to what a URL names. Raises `StoreUnavailable`, or `ConfigurationError` where there is none."""
     if target is None:
@@ -203,4 +190,4 @@ def feed(target: Target | None, names: Names, routes: Routes | None) -> RedisFee
         )
     if routes is not None:
         return ClusterFeed(target, names, routes)
-    return RedisFeed(_client(target, None), names, target.where)
+    return RedisFeed(opened(target, None), names, target.where)
