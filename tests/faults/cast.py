@@ -36,8 +36,12 @@ def in_step(primary: RedisServer, replicas: int) -> None:
 
 
 def follows(server: RedisServer) -> int:
-    """The port of the primary that a replica has; 0 for a primary."""
-    return int(server.cli("INFO", "replication").get("master_port", 0))
+    """The port of the primary that a replica has; 0 for a primary, and while it is turned round: a Sentinel has it drop
+    its clients then, this one too."""
+    try:
+        return int(server.cli("INFO", "replication").get("master_port", 0))
+    except redis.ConnectionError:
+        return 0
 
 
 def promote(replica: RedisServer) -> None:
