@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import change, codec, engine, gate, record, rotation, token
+from coatcheck import change, codec, engine, gate, loading, record, rotation, token
 from coatcheck.change import Change
 from coatcheck.record import Ended, Record
 from coatcheck.rotation import Step, Verdict
@@ -262,7 +262,7 @@ def the_tag_is_not_checked(patch: Patch) -> None:
 @without("test_a_read_only_request_costs_one_read_and_no_write")
 def every_request_touches(patch: Patch) -> None:
     """`last_seen_at` is written whenever somebody comes."""
-    patch.setattr(engine.Engine, "_due", lambda self, subject, one: True)
+    patch.setattr(loading, "due_at", lambda *_: float("-inf"))
 
 
 @without("test_nothing_is_created_until_something_is_stored")

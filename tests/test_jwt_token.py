@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -50,8 +51,8 @@ def test_an_old_key_verifies_and_is_marked_for_signing_again() -> None:
     assert shown is not None
     assert shown.resign
     again = jwt_token.resign(both, text)
-    assert jwt_token.verify(both, again) == shown._replace(resign=False)
-    assert jwt_token.verify(RING, again) == shown._replace(resign=False)
+    assert jwt_token.verify(both, again) == replace(shown, resign=False)
+    assert jwt_token.verify(RING, again) == replace(shown, resign=False)
     assert jwt_token.verify(RING, text) is None
 
 

@@ -33,9 +33,10 @@ def arrive(visit: Exchange[SessionManager]) -> Reply | None:
         session = manager.load(visit.token(), visit.client, held=visit.held, fresh=visit.unsafe)
         if visit.front.legacy:
             session = _exchange(visit, session)
+            visit.came_as = owner(session)
     except (StoreUnavailable, ConfigurationError) as error:
         return visit.without_store(error)
-    visit.session, visit.came_as = session, owner(session)
+    visit.session = session
     return None
 
 
@@ -46,9 +47,10 @@ async def aarrive(visit: Exchange[AsyncSessionManager]) -> Reply | None:
         session = await manager.load(visit.token(), visit.client, held=visit.held, fresh=visit.unsafe)
         if visit.front.legacy:
             session = await _aexchange(visit, session)
+            visit.came_as = owner(session)
     except (StoreUnavailable, ConfigurationError) as error:
         return visit.without_store(error)
-    visit.session, visit.came_as = session, owner(session)
+    visit.session = session
     return None
 
 

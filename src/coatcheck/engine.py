@@ -16,7 +16,6 @@ from .fields import difference
 from .loading import Loading
 from .loading import Plan as Plan
 from .loading import UserField as UserField
-from .policy import SETTLING
 from .record import Ended, Record, stamp
 from .session import PendingLogin, Session
 from .store import Held, Login
@@ -45,10 +44,9 @@ class Engine(Loading):
 
     def idle(self, subject: Session) -> bool:
         """Whether a commit has nothing to do: the common read-only request, decided without a plan."""
-        record = subject._record
-        if record is None:
-            return not (subject._written or subject._ending or subject._pending or subject._wanted)
-        return self.unchanged(subject) and not (subject._settles or self._due(subject, record))
+        if subject._record is None:
+            return not (subject._written or subject._called or subject._wanted)
+        return not (subject._due or subject._settles) and self.unchanged(subject)
 
     def want(self, subject: Session) -> None:
         """Let the next commit store a session that is empty, too: a framework's own verb asked for that."""
@@ -58,26 +56,10 @@ class Engine(Loading):
         """Whether the request did nothing to its session, whatever may fall due with it."""
         return not (
             subject._written
-            or subject._pending
-            or subject._rotating
-            or subject._ending
-            or subject._idle
-            or subject._expires_at
-            or subject._remember is not None
-            or self._user_moved(subject)
+            or subject._called
+            or (self.user_field is not None and self._user_moved(subject))
             or (subject._accessed and not subject._is_flat() and any(subject.changes()))
         )
-
-    def _due(self, subject: Session, record: Record) -> bool:
-        """Whether a touch or a rotation falls due with this request."""
-        began, policy = self.began(subject), self.policy
-        seen = began - record.last_seen_at
-        if seen >= policy.touch_seconds or (record.idle is not None and seen >= record.idle / 10):
-            return True
-        current, shown = record.secrets[0], subject._shown
-        if shown and shown.step < current.step:
-            return began >= current.issued_at + SETTLING
-        return began >= current.issued_at + policy.rotation_seconds
 
     def commit(self, subject: Session, failed: bool = False) -> Plan[Commit]:
         """Store what the request did. `failed`: nothing but a logout happens.
@@ -94,6 +76,9 @@ class Engine(Loading):
         if ended is not None:
             yield from self.end(ended, "logout")
             subject._ending = None
+            subject._called = bool(subject._pending or subject._idle or subject._expires_at) or (
+                subject._remember is not None
+            )
         if failed:
             return DROP if ended else KEEP
         if fault is not None:
@@ -253,7 +238,7 @@ class Engine(Loading):
         change = self._change(subject)
         longer = change.expires_at is not None or change.remember is not None
         wrote = bool(change.set or change.delete or change.idle or longer)
-        if not wrote and not subject._settles and not self._due(subject, record):
+        if not wrote and not subject._settles and not subject._due:
             return KEEP
         address, agent = subject._who()
         change = change._replace(seen_at=stamp(self.now()), address=address, user_agent=agent)
@@ -312,7 +297,8 @@ class Engine(Loading):
         subject._record, subject._text = record, text
         subject._pending = subject._rotating = subject._idle = subject._expires_at = subject._settles = None
         subject._remember = subject._since = None
-        subject._written, subject._wanted, subject._flat = False, False, None
+        subject._called = subject._written = subject._wanted = subject._due = False
+        subject._flat = None
         if self.user_field is not None:
             subject._field_user = self._user_in(subject)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from hashlib import sha256
+from typing import Any, Protocol, TypeVar
 
 from . import codec, csrf, rotation, token
+from .calm import calm as calmed
+from .calm import due_at
 from .clock import Clock, system_clock
 from .errors import ConfigurationError, StoreUnavailable
 from .events import Event, EventName, Events
@@ -20,7 +23,20 @@ from .store import Held
 from .token import Shown
 
 T = TypeVar("T")
+
+
+class Clocked(Protocol):
+    """A store, as to its clock."""
+
+    @property
+    def offset(self) -> float:
+        """Seconds by which its clock is ahead of this machine's."""
+        ...
+
+
 Plan = Generator[tuple[str, tuple[Any, ...]], Any, T]
+_REMEMBERED = 1024
+"""Tokens of which is remembered that their signature was good."""
 _LONGEST_CHAIN = 100
 """Rotations of one session that an end follows; each takes a request."""
 
@@ -55,7 +71,7 @@ class Loading:
         user_field: UserField,
         record_client: bool,
         tokens: token.Format,
-        offset: Callable[[], float],
+        beside: Clocked,
     ) -> None:
         self.policy = policy
         self.user_field = user_field
@@ -64,14 +80,17 @@ class Loading:
         self._events = events
         self.record_client = record_client
         self._tokens = tokens
-        self._offset = offset
+        self._good: dict[bytes, Shown] = {}
+        """What tokens said that were checked before, by their hashes: no credential is kept."""
+        self._beside = beside
+        self._corrects = clock is system_clock
 
     # -- what a session asks -----------------------------------------------------------------------------
 
     def now(self) -> float:
         """Seconds since the epoch by the store's clock, or by an injected one."""
         now = self._clock()
-        return now + self._offset() if self._clock is system_clock else now
+        return now + self._beside.offset if self._corrects else now
 
     def csrf_token(self, handle: str) -> str:
         """A masked token for the session with that handle, under the newest key."""
@@ -88,7 +107,15 @@ class Loading:
 
     def verify(self, text: str) -> Shown | None:
         """What a token says, or None for anything that we did not sign."""
-        return self._tokens.verify(self._keyring(), text)
+        digest = sha256(text.encode("utf-8", "surrogatepass")).digest()
+        found = self._good.get(digest)
+        if found is None:
+            found = self._tokens.verify(self._keyring(), text)
+            if found is not None:
+                if len(self._good) >= _REMEMBERED:
+                    self._good.clear()
+                self._good[digest] = found
+        return found
 
     def emit(self, name: EventName, **facts: Any) -> None:
         """Tell the subscribers."""
@@ -112,7 +139,7 @@ class Loading:
     def began(self, subject: Session) -> float:
         """When the request arrived, by the store's clock. Asked late: a process that has not met its store yet
         does not know how far off its own clock is."""
-        return subject._began + self._offset() if self._clock is system_clock else subject._began
+        return subject._began + self._beside.offset if self._corrects else subject._began
 
     def shows_end(self, subject: Session) -> bool:
         """Whether the token that the client showed belongs to a session that has ended, and has no successor."""
@@ -141,16 +168,23 @@ class Loading:
         """
         if not isinstance(value, Record):
             return False
-        began = self.began(found)
-        try:
-            verdict, settles = rotation.judge(value, shown, began, found._held)
-            if verdict is not Verdict.GOOD or value.over(began):
-                return False
-            dict.update(found, codec.loads(value.fields))
-        except (ValueError, TypeError, AttributeError) as error:
-            # During a rollout the servers that can read it are a retry away.
-            raise StoreUnavailable(f"the session {value.handle} cannot be read: {error}") from error
-        found._record, found._shown, found._settles = value, shown, settles
+        began, calm = self.began(found), shown.calm
+        if calm is not None and calm.record is value and began < calm.until:
+            dict.update(found, calm.fields)
+            found._flat = True
+        else:
+            try:
+                verdict, found._settles = rotation.judge(value, shown, began, found._held)
+                if verdict is not Verdict.GOOD or value.over(began):
+                    return False
+                fields, due = codec.loads(value.fields), due_at(value, shown.step, self.policy)
+                shown.calm = calmed(value, shown, fields, due)
+            except (ValueError, TypeError, AttributeError) as error:
+                # During a rollout the servers that can read it are a retry away.
+                raise StoreUnavailable(f"the session {value.handle} cannot be read: {error}") from error
+            dict.update(found, fields)
+            found._due = began >= due
+        found._record, found._shown = value, shown
         found._text, found._seen_seq = value.fields, value.seq
         if self.user_field is not None:
             found._field_user = self._user_in(found)

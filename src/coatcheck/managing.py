@@ -83,7 +83,7 @@ class Managing(Generic[S]):
             user_field=user_field,
             record_client=record_client,
             tokens=_FORMATS[token_format],
-            offset=lambda: self.store.offset,
+            beside=self.store,
         )
         self._directory = Directory(self.engine)
         self.hearing = Hearing(self.store, near_cache)

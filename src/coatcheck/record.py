@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
 from .policy import TOMBSTONE
@@ -62,10 +63,11 @@ class Record(NamedTuple):
 
     def over(self, now: float) -> Ended | None:
         """The end that time brought by `now`, or None while it lives. Nothing needs to be written for it."""
+        idle = self.idle
+        if now < self.expires_at and (idle is None or now < self.last_seen_at + idle):
+            return None
         # Of two deadlines the first is the reason: it must not change while the tombstone's day goes by.
         deadline = self.deadline
-        if now < deadline:
-            return None
         return Ended("absolute" if deadline == self.expires_at else "idle", deadline)
 
 
@@ -139,7 +141,14 @@ def dump_record(record: Record) -> str:
 
 
 def load_record(handle: str, text: str) -> Record:
-    """The record that `dump_record` wrote. Raises ValueError for anything else."""
+    """The record that `dump_record` wrote. Raises ValueError for anything else.
+
+    A visitor who comes once comes again soon: what is read as it was read before is not taken apart again.
+    """
+    return _read_again(handle, text) if len(text) <= _SHORT else _read(handle, text)
+
+
+def _read(handle: str, text: str) -> Record:
     try:
         about, end = _scan(text, 0)
         user, created, signed_in, seen, idle, expires, remember, steps, settled, seq, patched, address, agent, label = (
@@ -170,6 +179,11 @@ def load_record(handle: str, text: str) -> Record:
         )
     except (StopIteration, IndexError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ValueError("not a record of Coatcheck") from error
+
+
+_SHORT, _REMEMBERED = 2048, 1024
+"""Characters of a text that is remembered with its record, and how many are: at most 5 MB."""
+_read_again = lru_cache(_REMEMBERED)(_read)
 
 
 def held(value: Record | Ended | None, now: float) -> Record | Ended | None:

@@ -39,18 +39,18 @@ def judge(record: Record, shown: Shown, began: float, held: float = 0.0) -> tupl
     `held`: seconds for which something on the way, such as a proxy that waits for the whole of an upload, may
     have kept the request: what was sent before the next secret had settled proves nothing.
     """
-    current = record.secrets[0]
-    known = current if current.step == shown.step else _step(record, shown.step)
+    current, step = record.secrets[0], shown.step
+    known = current if current.step == step else _step(record, step)
     if known is not None and not hmac.compare_digest(known.hash, shown.hash):
         return Verdict.UNKNOWN, None
-    if shown.step < record.settled:
+    if step < record.settled:
         settled = _step(record, record.settled) or current
         if began - held < settled.issued_at + SETTLING:
             return (Verdict.GOOD if known else Verdict.UNKNOWN), None
         return Verdict.STOLEN, None
     if known is not None:
-        late = known.step > record.settled and began >= known.issued_at + SETTLING
-        return Verdict.GOOD, known.step if late else None
+        late = step > record.settled and began >= known.issued_at + SETTLING
+        return Verdict.GOOD, step if late else None
     # Pushed out by two successors, each of which somebody asked for with an older secret while the holder of
     # this one was away: there are two holders.
     pushed_out = shown.step < current.step and began - held >= current.issued_at

@@ -76,6 +76,8 @@ class Session(Fields):
     _shown: Shown | None = None
     _token: str | None = None
     _settles: int | None = None
+    _due = False
+    """Whether a touch or a rotation fell due with its request."""
     _seen_seq = 0
     """The newest patch in the data as it was loaded; later commits of a stream have not seen more."""
     _ended_reason: str | None = None
@@ -91,6 +93,8 @@ class Session(Fields):
     _expires_at: float | None = None
     _remember: bool | None = None
     """Asked for by an integration: whether the cookie survives the browser, whatever `login` or the policy said."""
+    _called = False
+    """Whether a verb was called that the next commit has to carry out."""
     _responded = False
     _wanted = False
     """It is to be stored even if it is empty."""
@@ -141,8 +145,7 @@ class Session(Fields):
     @property
     def modified(self) -> bool:
         """Whether a commit now would write more than a touch. Setting it is never needed, and allowed."""
-        verbs = self._pending or self._rotating or self._ending or self._expires_at or self._idle
-        return bool(verbs) or self._remember is not None or any(self.changes())
+        return self._called or any(self.changes())
 
     @modified.setter
     def modified(self, value: bool) -> None:
@@ -219,18 +222,21 @@ class Session(Fields):
             carry=kept,
         )
         self._rotating = None
+        self._called = True
 
     def logout(self) -> None:
         """End this session at the commit and forget its data. What is stored after it is a new, anonymous one."""
         self._ending = self._ending or self._record
         self._leave()
+        self._called = self._ending is not None
 
     def _leave(self) -> None:
         """Be an anonymous session from now on, without the data of the one that has ended."""
         self._record = self._shown = self._token = self._settles = self._field_user = None
         self._pending = self._rotating = self._idle = self._expires_at = self._remember = None
         self._text = "{}"
-        self._accessed, self._wanted, self._written, self._flat = True, False, False, None
+        self._accessed, self._flat = True, None
+        self._called = self._written = self._wanted = self._due = False
         dict.clear(self)
 
     def rotate(self) -> None:
@@ -253,6 +259,7 @@ class Session(Fields):
             label=old.label,
             carry=True,
         )
+        self._called = True
 
     def set_lifetime(self, idle: timedelta | None = None, absolute: timedelta | datetime | None = None) -> None:
         """Change this session's timeouts: `idle` as in the policy, `absolute` counted from now, or an instant.
@@ -275,6 +282,10 @@ class Session(Fields):
                 raise ValueError("absolute: at most a hundred years; browsers forget a cookie after 400 days")
         # Only now: a caller who catches the error goes on with the session as it was.
         self._idle, self._expires_at = idle.total_seconds() if idle else self._idle, expires_at
+        self._called = True
+
+    def _persist(self, remember: bool | None) -> None:
+        self._remember, self._called = remember, True
 
     def _check_open(self, verb: str) -> None:
         if self._responded:

@@ -16,8 +16,9 @@ import secrets
 import string
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
+from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple, Protocol
+from typing import Any, Protocol
 
 from .keyring import Keyring
 
@@ -39,7 +40,8 @@ def _b64(data: bytes) -> str:
     return b2a_base64(data, newline=False).translate(_TO_URLSAFE, b"=").decode("ascii")
 
 
-class Shown(NamedTuple):
+@dataclass(slots=True)
+class Shown:
     """What a token with a valid tag says: which session, which step, the hash of its secret."""
 
     handle: str
@@ -47,6 +49,8 @@ class Shown(NamedTuple):
     hash: str
     resign: bool
     """Signed with an old key: the next token that goes out anyway is signed with the new one."""
+    calm: Any = field(default=None, compare=False, repr=False)
+    """Where `calm.Calm` waits for the next request with this token."""
 
 
 def new_handle(user_id: str | None, *, bucket: str | None = None) -> str:
@@ -109,7 +113,7 @@ class Format(Protocol):
 def sign(keyring: Keyring, handle: str, secret: str) -> str:
     """The token of a handle and a secret, under the newest key."""
     signed = f"{handle}.{secret}"
-    return f"{signed}.{_tag(keyring.macs(_PURPOSE)[0], signed.encode('ascii'))}"
+    return f"{signed}.{keyring.macs(_PURPOSE)[0].hexdigest(signed.encode('ascii'))[:TAG_LENGTH]}"
 
 
 def verify(keyring: Keyring, token: str) -> Shown | None:
@@ -118,15 +122,9 @@ def verify(keyring: Keyring, token: str) -> Shown | None:
         return None
     signed, given = token[:_SIGNED].encode("ascii"), token[_SIGNED + 1 :]
     for position, mac in enumerate(keyring.macs(_PURPOSE)):
-        if hmac.compare_digest(_tag(mac, signed), given):
+        if hmac.compare_digest(mac.hexdigest(signed)[:TAG_LENGTH], given):
             return shown(token[:HANDLE_LENGTH], token[HANDLE_LENGTH + 1 : _SIGNED], position > 0)
     return None
-
-
-def _tag(mac: hmac.HMAC, signed: bytes) -> str:
-    mac = mac.copy()
-    mac.update(signed)
-    return mac.hexdigest()[:TAG_LENGTH]
 
 
 def resign(keyring: Keyring, token: str) -> str:

@@ -14,7 +14,7 @@ from coatcheck.stores.sqlite_rows import SCHEMA
 from tests.attack.comparisons import SOURCE, comparisons, constant_time
 
 DIGESTS = {
-    "token": ["hmac.compare_digest(_tag(mac, signed), given)"],
+    "token": ["hmac.compare_digest(mac.hexdigest(signed)[:TAG_LENGTH], given)"],
     "csrf": ["compare_digest(_xor(data[:SECRET_BYTES], data[SECRET_BYTES:]), secret)"],
     "rotation": ["hmac.compare_digest(known.hash, shown.hash)"],
 }
@@ -84,7 +84,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "engine": ["shown.step != record.secrets[0].step"],
         "rotation": [
             "current.step == settled",
-            "current.step == shown.step",
+            "current.step == step",
             "secret.step == settled",
             "secret.step == step",
         ],
@@ -148,8 +148,9 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "there.get(_TO) != to",
         ],
         "stores.sqlite_moves": ["reason == DEPARTING", "reason == GONE", "row[0] == GONE"],
+        "stores.sqlite_store": ["beat != reader.beat"],
         "stores.postgresql.moves": ["reason == DEPARTING", "reason == GONE", "rows[0][0] == GONE"],
-        "stores.sqlite_async": ["self._pool[0] != pid"],
+        "stores.sqlite_async": ["self._crew[0] != pid"],
         "stores.redis.blocking": ["talk.routes.owner(bucket) == node"],
     },
 }

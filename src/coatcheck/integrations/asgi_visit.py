@@ -8,6 +8,7 @@ from typing import Any
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
 from ..departure import acommit, asettle, has_more, on_asyncio
+from ..engine import KEEP
 from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
 from ..incoming import joined
 from ..manager import AsyncSessionManager
@@ -78,8 +79,12 @@ class Visit(Exchange[AsyncSessionManager]):
             await self.answer(reply)
         elif self.excluded:
             await self.app(self.scope, self.receive, self.send)
-        elif await self.open() and (not self.unsafe or await self.has_token()):
-            await self.run()
+        elif reply := await aarrive(self):
+            await self.answer(reply)
+        else:
+            self.opened()
+            if not self.unsafe or await self.has_token():
+                await self.run()
 
     def gather(self) -> None:
         """Before a commit: where a framework has its own ways to change a session, do what they did to it. Never
@@ -87,14 +92,9 @@ class Visit(Exchange[AsyncSessionManager]):
 
     # -- before the application --------------------------------------------------------------------------
 
-    async def open(self) -> bool:
-        """Load the session; False if the request was answered, for the store is down."""
-        if reply := await aarrive(self):
-            await self.answer(reply)
-            return False
-        self.scope["session"] = self.session
-        self.scope["coatcheck"] = self.front
-        return True
+    def opened(self) -> None:
+        """Show the application its session."""
+        self.scope["session"], self.scope["coatcheck"] = self.session, self.front
 
     async def has_token(self) -> bool:
         """Whether a request that needs the form's token has it; else it was answered."""
@@ -135,7 +135,14 @@ class Visit(Exchange[AsyncSessionManager]):
     async def run(self) -> None:
         """Call the application; commit before its response starts, and once more at its end."""
         try:
-            await self._application()
+            try:
+                await self.app(self.scope, self.hearing if self.websocket else self.receive, self.sending)
+            except Exception as error:
+                if self.guard is None or not self.guard.explains(error):
+                    raise
+            finally:
+                if self.guard is not None:
+                    await self.guard.stop()
         except ANSWERED as error:
             await self._settle(failed=True)
             if self.started:
@@ -153,16 +160,6 @@ class Visit(Exchange[AsyncSessionManager]):
         if not self.answered and self._has_more():
             await self._settle(failed=self.failed)
 
-    async def _application(self) -> None:
-        try:
-            await self.app(self.scope, self.hearing if self.websocket else self.receive, self.sending)
-        except Exception as error:
-            if self.guard is None or not self.guard.explains(error):
-                raise
-        finally:
-            if self.guard is not None:
-                await self.guard.stop()
-
     async def _settle(self, failed: bool) -> None:
         """The commit after the response."""
         self.gather()
@@ -176,27 +173,28 @@ class Visit(Exchange[AsyncSessionManager]):
         """What the application sends, with the session's part in the message that starts the response."""
         if self.answered:
             return
-        if not self.started and message["type"] in _STARTS:
-            self.started = True
-            status = message.get("status", 101)
-            self.failed = self.spoiled or status >= 500
-            session = self.session
-            self.gather()
-            try:
-                result = await acommit(self, session, failed=self.failed)
-            except Exception as error:  # noqa: BLE001 (raised by `run`: frameworks garble what is raised through send)
-                if not self.is_ours(error):
-                    self.error = error
-                await self.answer(self.replacement(error))
-                return
-            message = _with(message, self.told(session, result, status))
+        if self.started or message["type"] not in _STARTS:
+            if self.guard is not None:
+                self.guard.passes(last=message["type"] in _ENDS and not message.get("more_body"))
             await self.send(message)
-            if is_open(session, _type(message)) and on_asyncio():
-                self.guard = Guard(self.front.manager, session, self.close)
             return
-        if self.guard is not None:
-            self.guard.passes(last=message["type"] in _ENDS and not message.get("more_body"))
+        self.started = True
+        status = message.get("status", 101)
+        self.failed = self.spoiled or status >= 500
+        session = self.session
+        self.gather()
+        try:
+            engine = self.front.manager.engine  # mostly nothing is to be done, and a coroutine to say so costs
+            result = KEEP if engine.idle(session) else await acommit(self, session, failed=self.failed)
+        except Exception as error:  # noqa: BLE001 (raised by `run`: frameworks garble what is raised through send)
+            if not self.is_ours(error):
+                self.error = error
+            await self.answer(self.replacement(error))
+            return
+        message = _with(message, self.told(session, result, status))
         await self.send(message)
+        if is_open(session, _type(message)) and on_asyncio():
+            self.guard = Guard(self.front.manager, session, self.close)
 
     async def hearing(self) -> Message:
         """What the application of a websocket receives. For a stream, the server says itself that it is over."""
@@ -229,12 +227,14 @@ class Visit(Exchange[AsyncSessionManager]):
         await self.send({"type": body, "body": b"" if self.method == "HEAD" else reply.body})
 
 
-def _type(start: Message) -> str | None:
-    """The type of the body that starts here, if it is one; an open websocket is a stream as well."""
+def _type(start: Message) -> str:
+    """The type of the body that starts here, "" for none; an open websocket is a stream as well."""
     if start["type"] == "websocket.accept":
         return EVENTS
     headers: Iterable[tuple[bytes, bytes]] = start.get("headers") or ()
-    return next((value.decode("latin-1") for name, value in headers if name.lower() == b"content-type"), None)
+    value = dict(headers).get(b"content-type")
+    # ASGI wants lower case, and not everybody gives it.
+    return (value or next((one for name, one in headers if name.lower() == b"content-type"), b"")).decode("latin-1")
 
 
 def _with(message: Message, told: Told) -> Message:

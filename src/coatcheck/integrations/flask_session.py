@@ -38,7 +38,7 @@ class FlaskSession(Session, SessionMixin):  # pyright: ignore[reportIncompatible
         self._asked = bool(value)
         # A hook that sets it at every request must neither write nor send a cookie each time.
         if bool(value) != self.permanent:
-            self._remember = bool(value)
+            self._persist(bool(value))
 
     def login(
         self,
@@ -52,7 +52,7 @@ class FlaskSession(Session, SessionMixin):  # pyright: ignore[reportIncompatible
             owner = self._record.user_id if self._record else None
             remember = self.permanent if owner in (None, str(user_id)) else self._asked
         super().login(user_id, remember, label, carry)
-        self._remember = remember
+        self._persist(remember)
 
     def _named(self, key: str) -> None:
         if key != "csrf_token":  # Flask-WTF's field, beside our attribute of that name

@@ -114,16 +114,14 @@ class LitestarVisit(Visit):
         path = self.path if getattr(handler, "is_mount", False) else scope["path"]
         return config.pattern is not None and config.pattern.search(path) is not None
 
-    async def open(self) -> bool:
-        """Load the session; False if the request was answered."""
-        if not await super().open():
-            return False
+    def opened(self) -> None:
+        """Show the application its session, where Litestar looks for it."""
+        super().opened()
         scope, session = self.scope, self.session
         scope["coatcheck.session"] = session
         # `clear_session()` empties it, also where `set_session()` follows.
         ScopeState.from_scope(scope).session_id = session.handle  # type: ignore[arg-type]
         session.accessed = False
-        return True
 
     def gather(self) -> None:
         """Litestar's verbs reach no object of ours."""

@@ -12,14 +12,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .. import fork
 from ..errors import StoreUnavailable
 from ..feed import Counted
+from ..record import Record
+from .sqlite_pulse import Pulse
 
 T = TypeVar("T")
 Connection = sqlite3.Connection
 
 PATIENCE = 1.5
 """Seconds that a call may wait for another process's lock."""
+
+_LOOK_AGAIN = 0.001
+"""Seconds between two looks at another process's lock."""
 
 _MAPPED = 2**30
 """Bytes of the file that are read from the kernel's own pages: about 1.8 million sessions."""
@@ -39,13 +45,18 @@ class _Handle:
     """A connection that closes itself with its thread, but never in a child of fork: closing it there would
     drop the parent's locks and tidy up its log."""
 
-    __slots__ = ("__weakref__", "bounded", "db", "generation", "pid", "synchronous")
+    __slots__ = ("__weakref__", "asked", "beat", "db", "generation", "pid", "pulse", "seen", "synchronous", "wait")
+    pulse: Pulse | None
     _abandoned: list[Connection] = []  # noqa: RUF012
 
     def __init__(self, db: Connection, pid: int, generation: int) -> None:
         self.db, self.pid, self.generation = db, pid, generation
         self.synchronous = ""
-        self.bounded = False
+        self.wait = -1
+        self.asked, self.pulse = False, None
+        self.beat = b""
+        self.seen: dict[str, Record] = {}
+        """What this connection has read since the pulse was at that beat."""
 
     def __del__(self) -> None:
         if self.pid == os.getpid():
@@ -68,28 +79,81 @@ class Database:
         self._ready = (0, -1)
         self._generation = 0
         self._open: weakref.WeakSet[_Handle] = weakref.WeakSet()
+        fork.watch(self)
 
     # -- reading and writing -----------------------------------------------------------------------------
 
-    def reader(self) -> Connection:
-        """This thread's connection for reading: it never waits."""
+    def reader(self) -> _Handle:
+        """This thread's connection for reading, which never waits. Raises sqlite3.OperationalError where it would have
+        to: also before this process has opened the file for anything else."""
         handle: _Handle | None = getattr(self._local, "reader", None)
-        if handle is None or handle.pid != os.getpid() or handle.generation != self._generation:
+        if handle is None or handle.generation != self._generation:
+            if self._ready != (self._generation, os.getpid()):
+                raise sqlite3.OperationalError("not open yet")
             handle = self._local.reader = self._connect("reader")
-        return handle.db
+        return handle
+
+    def forked(self) -> None:
+        """Open connections of this process: see `fork.watch`."""
+        self._generation += 1
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for one read, with faults in plain words."""
         try:
             handle = self._writer()
+            self._wait(handle, self._patience())
             yield handle.db
         except sqlite3.Error as error:
             raise self._plain(error) from error
 
     @contextmanager
+    def together(self, deadline: float) -> Iterator[None]:
+        """One durable transaction of all that this thread writes in the block, begun by `deadline` (of the monotonic
+        clock, in seconds). Of what it writes each part may fail by itself.
+
+        Raises `StoreUnavailable`: then nothing of it was written.
+        """
+        before: float | None = getattr(self._local, "deadline", None)
+        self._local.deadline = deadline
+        try:
+            with self._transaction(durable=True) as db:
+                self._local.deadline, self._local.group = before, db
+                try:
+                    yield
+                finally:
+                    self._local.group = None
+        finally:
+            self._local.deadline = before
+
+    @contextmanager
     def writing(self, durable: bool = True) -> Iterator[Connection]:
-        """One transaction that has the write lock from its first word; rolled back if the block raises."""
+        """One transaction that has the write lock from its first word; rolled back if the block raises. In `together`
+        it is a part of that one's."""
+        group: Connection | None = getattr(self._local, "group", None)
+        if group is None:
+            with self._transaction(durable) as db:
+                yield db
+            return
+        try:
+            group.execute("SAVEPOINT part")
+            try:
+                yield group
+            except BaseException:
+                group.execute("ROLLBACK TO part")
+                raise
+            finally:
+                group.execute("RELEASE part")
+        except sqlite3.Error as error:
+            raise self._plain(error) from error
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether this thread is in `together`."""
+        return getattr(self._local, "group", None) is not None
+
+    @contextmanager
+    def _transaction(self, durable: bool) -> Iterator[Connection]:
         # SQLite's own waiting is not fair: threads queue here, so that only processes meet there.
         turn = self._locks_here()[2]
         before: float | None = getattr(self._local, "deadline", None)
@@ -102,12 +166,13 @@ class Database:
         try:
             handle = self._writer()
             db = handle.db
+            self._wait(handle, 0.0)
             # FULL: the log is on disk when COMMIT returns. NORMAL: at the next checkpoint or FULL commit.
             level = "FULL" if durable else "NORMAL"
             if handle.synchronous != level:
                 db.execute(f"PRAGMA synchronous = {level}")
                 handle.synchronous = level
-            db.execute("BEGIN IMMEDIATE")
+            self._begin(db)
             try:
                 yield db
                 db.execute("COMMIT")
@@ -120,6 +185,20 @@ class Database:
         finally:
             turn.release()
             self._local.deadline = before
+
+    def _begin(self, db: Connection) -> None:
+        """Have the write lock. SQLite's own waiting looks every tenth of a second in the end, and where another process
+        writes all the time never meets the moment at which the lock is free."""
+        deadline = time.monotonic() + self._patience()
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                    raise
+                time.sleep(_LOOK_AGAIN)
+            else:
+                return
 
     def until(self, deadline: float, method: Callable[..., T], *args: Any) -> T:
         """Call a method that waits no longer than until `deadline` (of the monotonic clock, in seconds)."""
@@ -150,11 +229,14 @@ class Database:
         handle: _Handle | None = getattr(self._local, "writer", None)
         if handle is None or handle.pid != os.getpid() or handle.generation != self._generation:
             handle = self._local.writer = self._connect("writer")
-        bounded = getattr(self._local, "deadline", None) is not None
-        if bounded or handle.bounded:
-            handle.db.execute(f"PRAGMA busy_timeout = {int(self._patience() * 1000)}")
-            handle.bounded = bounded
         return handle
+
+    def _wait(self, handle: _Handle, seconds: float) -> None:
+        """Let SQLite itself wait for that long."""
+        wait = int(seconds * 1000)
+        if handle.wait != wait:
+            handle.db.execute(f"PRAGMA busy_timeout = {wait}")
+            handle.wait = wait
 
     def _connect(self, kind: str) -> _Handle:
         here = (self._generation, os.getpid())

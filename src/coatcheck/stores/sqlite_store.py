@@ -8,6 +8,7 @@ acknowledged; a touch alone may be lost in a power cut.
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from ..store import Held, Login, Stats, Taken
 from . import sqlite_health
 from .sqlite_file import Connection, Database
 from .sqlite_moves import SQLiteMoves
+from .sqlite_pulse import pulse
 from .sqlite_rows import SCHEMA
 
 _PURGE_EVERY = 60.0
@@ -33,6 +35,8 @@ _PURGE_BATCH = 100
 _TIDY_WITHIN = 0.05
 """Seconds for which a write that is done waits in order to tidy up."""
 _PATCHED_AT_ONCE = 20
+_SHORT, _SEEN = 2048, 1024
+"""Bytes of a record that a connection keeps until somebody writes, and how many it keeps."""
 _ENDED_AT_ONCE = 2000
 
 
@@ -46,7 +50,7 @@ class SQLiteStore(SQLiteMoves):
         self.path = Path(path).absolute()
         self.namespace = namespace
         self._db = Database(self.path, SCHEMA.format(ns=namespace))
-        self._purged_at = 0.0
+        self._purged_at = self._now = 0.0
         table = f'"{namespace}_sessions"'
         self._sessions, self._gates, self._tickets = table, f'"{namespace}_gates"', f'"{namespace}_tickets"'
         self._select = f"SELECT record, reason, forget_at, successor FROM {table} WHERE handle = ?"
@@ -59,16 +63,30 @@ class SQLiteStore(SQLiteMoves):
     # -- one session -------------------------------------------------------------------------------------
 
     def load(self, handle: str) -> Held:
+        with suppress(sqlite3.Error):
+            return self.load_now(handle)
         with self._db.reading() as db:
             return value_of(handle, db.execute(self._select, (handle,)).fetchone())
 
     def load_now(self, handle: str) -> Held:
         """As `load`, but never waits: raises `sqlite3.OperationalError` where it would have to."""
-        db = self._db.reader()
-        row = db.execute(self._select_live, (handle,)).fetchone()
-        if row is not None:
-            return record_of(handle, row[0])
-        return value_of(handle, db.execute(self._select, (handle,)).fetchone())
+        reader = self._db.reader()
+        if reader.pulse is not None:
+            # Before the read: what is committed between the two is read again.
+            beat = reader.pulse.beat()
+            if beat != reader.beat:
+                reader.beat, reader.seen = beat, {}
+            elif (kept := reader.seen.get(handle)) is not None:
+                return kept
+        row = reader.db.execute(self._select_live, (handle,)).fetchone()
+        if row is None:
+            return value_of(handle, reader.db.execute(self._select, (handle,)).fetchone())
+        record = record_of(handle, row[0])
+        if not reader.asked:
+            reader.asked, reader.pulse = True, pulse(self.path)
+        elif reader.pulse is not None and len(row[0]) <= _SHORT and len(reader.seen) < _SEEN:
+            reader.seen[handle] = record
+        return record
 
     def create(self, record: Record, now: float) -> bool:
         with self._writing(now) as db:
@@ -313,6 +331,13 @@ class SQLiteStore(SQLiteMoves):
     def _writing(self, now: float, durable: bool = True) -> Iterator[Connection]:
         with self._db.writing(durable) as db:
             yield db
+        self._now = now
+        if not self._db.is_grouped:
+            self.tidy()
+
+    def tidy(self) -> None:
+        """Purge some of what is over, where that is due: behind a write. Never raises."""
+        now = self._now
         if now - self._purged_at >= _PURGE_EVERY:
             # The write is acknowledged, and tidying may fail. While there is more, each write tidies some.
             with suppress(StoreUnavailable):

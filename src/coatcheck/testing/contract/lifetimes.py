@@ -164,7 +164,7 @@ class Lifetimes(Scenarios):
         token = await kit.signed_in(manager, "ada")
         for wish, age in ((False, None), (True, 3600)):
             session = await manager.load(token)
-            session._remember = wish  # noqa: SLF001 (for integrations: it has no verb)
+            session._persist(wish)  # noqa: SLF001 (for integrations: it has no verb)
             result = await manager.commit(session)
             assert (result.action, result.token, result.max_age) == ("set", token, age)
             assert (await manager.commit(await manager.load(token))).action == "keep"
