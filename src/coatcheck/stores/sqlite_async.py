@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable
@@ -51,6 +50,9 @@ class AsyncSQLiteStore(Offloaded):
 
     async def run(self, method: Callable[..., T], *args: Any) -> T:
         deadline = time.monotonic() + PATIENCE
+        # As in `Offloaded.run`.
+        import asyncio
+
         job = partial(self.store._db.until, deadline, method, *args)
         return await asyncio.get_running_loop().run_in_executor(self._executor_here(), job)
 
