@@ -106,6 +106,7 @@ def _budgets(results: Results) -> list[Line]:
         )
     start = results.start
     lines.append(Line("`import coatcheck`", "40 ms", f"{start.milliseconds:.0f} ms", start.milliseconds < 40))
+    lines.append(Line('`coatcheck.SessionManager("memory://")` after it', "none set", f"{start.manager:.0f} ms", True))
     names = ", ".join(start.modules) or "none"
     return [*lines, Line("third-party modules that it loads", "none", names, not start.modules)]
 

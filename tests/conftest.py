@@ -17,6 +17,7 @@ NEEDS = {
     "pgbouncer": "pgbouncer",
     "browser": "chromium",
     "curl": "curl",
+    "valgrind": "valgrind",
 }
 """Mark of a test, and the program that it needs."""
 

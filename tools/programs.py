@@ -35,6 +35,7 @@ PROGRAMS = {
     "postgresql": Program("postgresql", ("initdb",), folders=("/usr/lib/postgresql/*/bin",), services=("postgresql",)),
     "pgbouncer": Program("pgbouncer", ("pgbouncer",), folders=("/usr/sbin",), services=("pgbouncer",)),
     "nginx": Program("nginx-light", ("nginx",), folders=("/usr/sbin",), services=("nginx",)),
+    "valgrind": Program("valgrind", ("valgrind",)),
 }
 
 

@@ -9,11 +9,13 @@ from hashlib import sha256
 from importlib import import_module
 from inspect import iscoroutinefunction
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from .errors import ConfigurationError
 from .keyring import MIN_SECRET_BYTES, Keyring
-from .moving_store import AsyncMovingStore, MovingStore
+
+if TYPE_CHECKING:
+    from .moving_store import AsyncMovingStore, MovingStore
 
 SCHEMES = {
     "memory": "memory",
@@ -88,6 +90,9 @@ def _moving(setting: str, namespace: str, opener: str) -> MovingStore | AsyncMov
     urls = [url.strip() for url in setting.split(_ARROW)]
     if len(urls) != 2 or urls[0] == urls[1] or any(url.startswith("memory:") for url in urls):
         raise ConfigurationError('a move is "OLD -> NEW": the URLs of two stores, neither of them in memory')
+    # Few applications are on the move: the others need not load what it takes at their start.
+    from .moving_store import AsyncMovingStore, MovingStore
+
     old, new = (open_store(url, namespace, opener) for url in urls)
     return MovingStore(old, new) if opener == "open_sync" else AsyncMovingStore(old, new)
 

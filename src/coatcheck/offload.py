@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import Executor
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .change import Change
 from .codec import Wire
 from .moves import AsyncMoves
 from .record import Record
 from .store import Held, Login, Stats, Store, Taken
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 
@@ -91,6 +92,9 @@ class Offloaded(Inline):
         self._executor = executor
 
     async def run(self, method: Callable[..., T], *args: Any) -> T:
+        # Not above: a synchronous program opens the same modules, and would wait for it at its start.
+        import asyncio
+
         return await asyncio.get_running_loop().run_in_executor(self._executor, partial(method, *args))
 
     async def load(self, handle: str) -> Held:

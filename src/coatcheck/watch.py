@@ -6,7 +6,6 @@ few seconds.
 
 from __future__ import annotations
 
-import asyncio
 import random
 import threading
 from collections.abc import Awaitable, Callable
@@ -156,6 +155,9 @@ class AsyncWatch(_Watching):
     _load: Callable[[str], Awaitable[Held]]
 
     def __init__(self, watches: Watches, handle: str, load: Callable[[str], Awaitable[Held]], now: Clock) -> None:
+        # Not above: it takes long to load, and who has a running loop has loaded it.
+        import asyncio
+
         self._stirred = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         super().__init__(watches, handle, load, now)
@@ -168,6 +170,8 @@ class AsyncWatch(_Watching):
 
     async def ended(self) -> str:
         """Why the session has ended, once it has."""
+        import asyncio
+
         while self._reason is None:
             self._stirred.clear()
             if (left := self._left()) > 0:

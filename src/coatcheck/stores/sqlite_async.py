@@ -5,14 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..feed import Counted
 from ..offload import Offloaded
 from ..store import Held
 from .sqlite_file import PATIENCE
-from .sqlite_group import Crew, job
 from .sqlite_store import SQLiteStore
+
+if TYPE_CHECKING:
+    from .sqlite_group import Crew
 
 T = TypeVar("T")
 
@@ -24,7 +26,11 @@ class AsyncSQLiteStore(Offloaded):
     store: SQLiteStore
 
     def __init__(self, store: SQLiteStore) -> None:
+        # With it comes asyncio, for which a synchronous program need not wait at its start.
+        from . import sqlite_group
+
         super().__init__(store)
+        self._group = sqlite_group
         self.namespace = store.namespace
         self._crew: tuple[int, Crew] | None = None
 
@@ -42,7 +48,7 @@ class AsyncSQLiteStore(Offloaded):
         return await self.run(self.store.load, handle)
 
     async def run(self, method: Callable[..., T], *args: Any) -> T:
-        asked = job(method, args, PATIENCE)
+        asked = self._group.job(method, args, PATIENCE)
         self._crew_here().ask(asked)
         result: T = await asked.future
         return result
@@ -50,7 +56,7 @@ class AsyncSQLiteStore(Offloaded):
     def _crew_here(self) -> Crew:
         pid = self.store._db.pid()
         if self._crew is None or self._crew[0] != pid:
-            self._crew = pid, Crew(self.store._db, self.store.tidy)
+            self._crew = pid, self._group.Crew(self.store._db, self.store.tidy)
         return self._crew[1]
 
     async def close(self) -> None:
