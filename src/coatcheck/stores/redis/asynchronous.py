@@ -29,7 +29,7 @@ from .steps import Pause, Plan
 from .sweep import Sweep
 from .talk import CONNECT, REPLY, TURNS, Talk
 from .url import Target, check_client, place
-from .values import Names, load
+from .values import Names
 
 T = TypeVar("T")
 
@@ -142,7 +142,7 @@ class AsyncRedisStore(AsyncMoves):
                 (raw,) = await self._lane().ask([("GET", self._plans.names.session(handle))])
                 if isinstance(raw, Exception):
                     raise raw
-                return load(handle, raw)
+                return self._plans.read(handle, raw)
             except (redis.RedisError, OSError) as error:
                 if not dropped(error):
                     raise plain(error, self._talk.where) from None
