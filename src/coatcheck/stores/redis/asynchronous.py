@@ -96,11 +96,14 @@ class AsyncRedisStore(AsyncMoves):
         """Tasks that write to one session take turns: of two that compare and set, one has to begin again."""
         started = time.monotonic()
         turn = self._lane().turns[hash(handle) % TURNS]
-        try:
-            async with asyncio.timeout(REPLY if turn.locked() else None):
-                await turn.acquire()
-        except TimeoutError:
-            raise slow(self._talk.where) from None
+        if not turn.locked():
+            await turn.acquire()
+        else:
+            try:
+                async with asyncio.timeout(REPLY):
+                    await turn.acquire()
+            except TimeoutError:
+                raise slow(self._talk.where) from None
         try:
             return await self._drive(plan, started)
         finally:
