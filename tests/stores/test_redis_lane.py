@@ -64,7 +64,7 @@ async def test_who_was_cancelled_before_the_trip_began_strands_nobody(redis_url:
     await store.create(subject, NOW)
     work = asyncio.get_running_loop().create_task(store.load(subject.handle))
     await asyncio.sleep(0)
-    for task in [work, *store._lane()._trips]:
+    for task in [work, *store._lane()._tasks]:
         task.cancel()
     await asyncio.gather(work, return_exceptions=True)
     async with asyncio.timeout(5):
@@ -106,7 +106,7 @@ async def test_readers_do_not_queue_behind_who_waits_for_replicas() -> None:
     turns = len(client.sent)
     await settle()
     assert len(client.sent) == turns
-    assert len(line._trips) == 3
+    assert line._under_way == 3
     assert [commands[-1][0] for commands in client.sent] == ["WAIT", "WAIT", "GET"]
     client.gates[2].set()
     assert await reader == [1]

@@ -29,7 +29,7 @@ from .steps import Pause, Plan
 from .sweep import Sweep
 from .talk import CONNECT, REPLY, TURNS, Talk
 from .url import Target, check_client, place
-from .values import Names, load
+from .values import Names
 
 T = TypeVar("T")
 
@@ -96,11 +96,14 @@ class AsyncRedisStore(AsyncMoves):
         """Tasks that write to one session take turns: of two that compare and set, one has to begin again."""
         started = time.monotonic()
         turn = self._lane().turns[hash(handle) % TURNS]
-        try:
-            async with asyncio.timeout(REPLY if turn.locked() else None):
-                await turn.acquire()
-        except TimeoutError:
-            raise slow(self._talk.where) from None
+        if not turn.locked():
+            await turn.acquire()
+        else:
+            try:
+                async with asyncio.timeout(REPLY):
+                    await turn.acquire()
+            except TimeoutError:
+                raise slow(self._talk.where) from None
         try:
             return await self._drive(plan, started)
         finally:
@@ -142,7 +145,7 @@ class AsyncRedisStore(AsyncMoves):
                 (raw,) = await self._lane().ask([("GET", self._plans.names.session(handle))])
                 if isinstance(raw, Exception):
                     raise raw
-                return load(handle, raw)
+                return self._plans.read(handle, raw)
             except (redis.RedisError, OSError) as error:
                 if not dropped(error):
                     raise plain(error, self._talk.where) from None

@@ -31,7 +31,7 @@ from .steps import Pause, Plan
 from .sweep import Sweep
 from .talk import REPLY, TURNS, Talk
 from .url import Target, check_client, place, reading
-from .values import Names, load
+from .values import Names
 
 T = TypeVar("T")
 
@@ -153,7 +153,7 @@ class RedisStore(Moves):
         if self._talk.settled(started):
             try:
                 key = self._plans.names.session(handle)
-                return load(handle, self._client.execute_command("GET", key, **self._raw))
+                return self._plans.read(handle, self._client.execute_command("GET", key, **self._raw))
             except (redis.RedisError, OSError) as error:
                 if not dropped(error):
                     raise plain(error, self._talk.where) from None

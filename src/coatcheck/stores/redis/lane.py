@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any, NamedTuple
 
 from redis import exceptions as driver
 
 from .cluster import Wire
+from .line import AT_HAND, Lines, pack
 from .sentinel import others
 from .talk import REPLY, TURNS
 from .url import reading
@@ -42,12 +44,17 @@ class Lane:
         self._merging = merging
         self._keeper = self._keep() if owned else None
         self._kept = False
+        # A client that is lent to us is used as it is.
+        self._lines = Lines(client) if owned and AT_HAND else None
         self._raw = reading(client)
+        self._loop = asyncio.get_running_loop()
         self._queues: tuple[deque[Waiter], deque[Waiter]] = (deque(), deque())
         """Those who do not wait for replicas, and those who do: nobody is kept waiting by who waits longer."""
         self._boarding = False
+        self._under_way = 0
         self._slow = 0
-        self._trips: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[list[Any]]] = set()
+        """Of the trips that redis-py makes, or opens the connection for."""
         self.turns = [asyncio.Lock() for _ in range(TURNS)]
 
     async def close(self) -> None:
@@ -60,6 +67,8 @@ class Lane:
         try:
             yield
         finally:
+            if self._lines is not None:
+                await self._lines.close()
             for one in (self.client, *others(self.client)):
                 await one.aclose()
 
@@ -68,11 +77,11 @@ class Lane:
 
         Cancelling it concerns nobody else.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Any]] = loop.create_future()
+        future: asyncio.Future[list[Any]] = self._loop.create_future()
         waits = wire[-1][0] == "WAIT"
-        self._queues[waits].append(Waiter(wire, future, loop.time(), waits))
-        self._leave()
+        self._queues[waits].append(Waiter(wire, future, self._loop.time(), waits))
+        if not self._boarding:
+            self._leave()
         return future
 
     def _next(self) -> deque[Waiter] | None:
@@ -84,24 +93,15 @@ class Lane:
 
     def _leave(self) -> None:
         """Have a trip start in the next turn of the loop, unless one does, or enough are under way."""
-        if not self._boarding and len(self._trips) < ABREAST and self._next():
+        if not self._boarding and self._under_way < ABREAST and self._next():
             self._boarding = True
-            trip = asyncio.get_running_loop().create_task(self._trip())
-            self._trips.add(trip)
-            trip.add_done_callback(self._arrived)
-
-    def _arrived(self, trip: asyncio.Task[None]) -> None:
-        self._trips.discard(trip)
-        if trip.cancelled():
-            # Perhaps before its first step: then nobody else would ever board.
-            self._boarding = False
-        self._leave()
+            self._loop.call_soon(self._trip)
 
     def _board(self) -> list[Waiter]:
         """Those who share the next trip."""
         queue = self._next() or deque()
         batch: list[Waiter] = []
-        oldest = asyncio.get_running_loop().time() - REPLY
+        oldest = self._loop.time() - REPLY
         while queue and len(batch) < BATCH:
             waiter = queue.popleft()
             if waiter.since < oldest:
@@ -111,60 +111,75 @@ class Lane:
                 batch.append(waiter)
         return batch
 
-    async def _trip(self) -> None:
-        batch = self._board()
+    def _trip(self) -> None:
         self._boarding = False
+        batch = self._board()
         if not batch:
             return  # a fault has told them all
+        self._under_way += 1
         self._slow += batch[0].waits
         self._leave()
+        commands, merged = self._merge(batch)
+        arrived = partial(self._arrived, batch, merged)
         try:
-            await self._travel(batch)
-        finally:
-            self._slow -= batch[0].waits
+            packed = pack(commands) if self._lines else None
+        except Exception as error:  # noqa: BLE001 (each of those who wait raises it)
+            arrived(error)
+            return
+        line = self._lines.take() if self._lines and packed else None
+        if line is not None and packed is not None:
+            line.send(packed, len(commands), arrived)
+            return
+        task = self._loop.create_task(self._travel(commands, packed))
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._travelled, arrived))
 
-    async def _travel(self, batch: list[Waiter]) -> None:
+    def _travelled(self, arrived: Any, task: asyncio.Task[list[Any]]) -> None:
+        self._tasks.discard(task)
+        fault = asyncio.CancelledError() if task.cancelled() else task.exception()
+        arrived(task.result() if fault is None else fault)
+
+    def _arrived(self, batch: list[Waiter], merged: int, outcome: Any) -> None:
+        """Tell everybody who shared a trip."""
+        self._under_way -= 1
+        self._slow -= batch[0].waits
+        if type(outcome) is list:
+            for waiter, replies in zip(batch, _apart(batch, merged, outcome), strict=True):
+                if not waiter.future.done():
+                    waiter.future.set_result(replies)
+        elif isinstance(outcome, (driver.RedisError, OSError)):
+            # Whoever queues behind a server that does not answer has waited as long.
+            _fail([*batch, *self._queues[0], *self._queues[1]], outcome)
+            for queue in self._queues:
+                queue.clear()
+        elif isinstance(outcome, asyncio.CancelledError):
+            for waiter in batch:
+                waiter.future.cancel()
+        else:
+            _fail(batch, outcome)  # each of those who wait raises it
+        self._leave()
+
+    async def _travel(self, commands: Wire, packed: bytes | None) -> list[Any]:
         if self._keeper is not None and not self._kept:
             self._kept = True
             await anext(self._keeper)
-        try:
-            async with asyncio.timeout(REPLY):
-                replies = await self._exchange(batch)
-        except (driver.RedisError, OSError) as error:
-            # Whoever queues behind a server that does not answer has waited as long.
-            _fail([*batch, *self._queues[0], *self._queues[1]], error)
-            for queue in self._queues:
-                queue.clear()
-        except asyncio.CancelledError:
-            for waiter in batch:
-                waiter.future.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 (each of those who wait raises it)
-            _fail(batch, error)
-        else:
-            for waiter, reply in zip(batch, replies, strict=True):
-                if not waiter.future.done():
-                    waiter.future.set_result(reply)
+        async with asyncio.timeout(REPLY):
+            if packed is not None and self._lines is not None:
+                return await (await self._lines.opened()).ask(packed, len(commands))
+            return await self._send(commands)
 
-    async def _exchange(self, batch: list[Waiter]) -> list[list[Any]]:
+    def _merge(self, batch: list[Waiter]) -> tuple[Wire, int]:
+        """What a trip sends: one WAIT covers all that was written before it on its connection (two could outlast the
+        trip), and one MGET reads for all; and how many that one reads for."""
+        if len(batch) == 1:
+            return batch[0].wire, 0
         if batch[0].waits:
-            # One WAIT covers all that was written before it on its connection; two could outlast the trip.
-            wires = [waiter.wire[:-1] for waiter in batch]
-            done = await self._send([*(command for wire in wires for command in wire), batch[0].wire[-1]])
-            answers = iter(done)
-            return [[*(next(answers) for _ in wire), done[-1]] for wire in wires]
+            return [*(command for waiter in batch for command in waiter.wire[:-1]), batch[0].wire[-1]], 0
         commands = [command for waiter in batch for command in waiter.wire]
-        keys = [command[1] for command in commands if command[0] == "GET"]
-        if len(keys) < 2 or not self._merging:
-            replies = iter(await self._send(commands))
-        else:
-            found, *others = await self._send(
-                [("MGET", *keys), *(command for command in commands if command[0] != "GET")]
-            )
-            values = iter([found] * len(keys) if isinstance(found, Exception) else found)
-            rest = iter(others)
-            replies = iter([next(values if command[0] == "GET" else rest) for command in commands])
-        return [[next(replies) for _ in waiter.wire] for waiter in batch]
+        keys = [command[1] for command in commands if command[0] == "GET"] if self._merging else []
+        if len(keys) < 2:
+            return commands, 0
+        return [("MGET", *keys), *(command for command in commands if command[0] != "GET")], len(keys)
 
     async def _send(self, commands: Wire) -> list[Any]:
         if len(commands) == 1:
@@ -179,7 +194,22 @@ class Lane:
         return replies
 
 
-def _fail(waiters: list[Waiter], error: Exception) -> None:
+def _apart(batch: list[Waiter], merged: int, replies: list[Any]) -> list[list[Any]]:
+    """The replies of a trip, for each who shared it."""
+    if len(batch) == 1:
+        return [replies]
+    if batch[0].waits:
+        answers = iter(replies)
+        return [[*(next(answers) for _ in waiter.wire[:-1]), replies[-1]] for waiter in batch]
+    rest = iter(replies)
+    if not merged:
+        return [[next(rest) for _ in waiter.wire] for waiter in batch]
+    found = next(rest)
+    values = iter([found] * merged if isinstance(found, Exception) else found)
+    return [[next(values if command[0] == "GET" else rest) for command in waiter.wire] for waiter in batch]
+
+
+def _fail(waiters: list[Waiter], error: BaseException) -> None:
     for waiter in waiters:
         if not waiter.future.done():
             waiter.future.set_exception(error)

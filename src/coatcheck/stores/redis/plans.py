@@ -7,12 +7,13 @@ from typing import Any
 
 from ...change import Change, apply
 from ...codec import Wire, from_bytes, to_bytes
-from ...errors import StoreUnavailable
+from ...errors import SessionDataError, StoreUnavailable
 from ...gate import WRONG, Gate, dump_patches, load_patches
 from ...policy import PATCH_MEMORY, TOMBSTONE
 from ...record import Ended, Record, held
 from ...store import Held, Login, Taken
 from . import scripts
+from .recent import Recent
 from .scripts import Call
 from .steps import CHUNK, Contest, Plan, end_all, pairs, values
 from .values import (
@@ -42,6 +43,7 @@ class Plans:
 
     def __init__(self, names: Names) -> None:
         self.names = names
+        self.recent = Recent()
 
     # -- one session -------------------------------------------------------------------------------------
 
@@ -51,7 +53,14 @@ class Plans:
 
     def load(self, handle: str) -> Plan[Held]:
         (raw,) = yield [("GET", self.names.session(handle))]
-        return load(handle, raw)
+        return self.read(handle, raw)
+
+    def read(self, handle: str, raw: bytes | None) -> Held:
+        """What a value says; a commit that follows begins with it."""
+        value = load(handle, raw)
+        if raw is not None and isinstance(value, Record):
+            self.recent.keep(handle, raw)
+        return value
 
     def create(self, record: Record, now: float) -> Plan[bool]:
         if record.user_id is not None:
@@ -90,11 +99,21 @@ class Plans:
         return Login(record, tuple(over))
 
     def commit(self, handle: str, change: Change, now: float) -> Plan[Held]:
-        done = yield from self._commit([handle], [change], now)
-        after = done[handle]
-        if isinstance(after, StoreUnavailable):
-            raise after
-        return after
+        seen: dict[str, bytes | None] | None = None
+        raw = self.recent.take(handle)
+        if raw is not None and (saved := self._guess(handle, raw, change, now)):
+            after, call = saved
+            (shown,) = yield [call]
+            if shown == 1:
+                self.recent.keep(handle, call.args[1])
+                return after
+            # Somebody else has written, or ended it: that is what a GET would have told.
+            seen = {handle: shown}
+        done = yield from self._commit([handle], [change], now, seen)
+        found = done[handle]
+        if isinstance(found, StoreUnavailable):
+            raise found
+        return found
 
     def replace(self, handle: str, change: Change, new: Record, now: float) -> Plan[Held]:
         contest, known = Contest(self.names), _long_ago(now)
@@ -125,6 +144,7 @@ class Plans:
                 seen = yield from contest.again({handle: facts[0]})
 
     def end(self, handle: str, user_id: str | None, reason: str, now: float) -> Plan[Held]:
+        self.recent.take(handle)
         nonce = new_nonce()
         keys = (self.names.session(handle), self.names.remains(handle, nonce), *self._user(user_id))
         args = (ms(now), dump(Ended(reason, now), nonce), DAY, handle)
@@ -206,14 +226,31 @@ class Plans:
     def _user(self, user_id: str | None) -> tuple[str, ...]:
         return () if user_id is None else (self.names.user(user_id),)
 
+    def _guess(self, handle: str, raw: bytes, change: Change, now: float) -> tuple[Record, Call] | None:
+        """What a change makes of what was read before, and the call that saves it if that is still there.
+
+        None: it would write no record, so nobody would learn of it that it is out of date.
+        """
+        before = load(handle, raw)
+        if not isinstance(before, Record):
+            return None
+        try:
+            after = apply(before, change, now)
+        except SessionDataError:
+            return None
+        if not isinstance(after, Record) or after == before:
+            return None
+        return after, self._save(raw, before, after, now)
+
     def _commit(
-        self, handles: list[str], changes: list[Change], now: float
+        self, handles: list[str], changes: list[Change], now: float, seen: dict[str, bytes | None] | None = None
     ) -> Plan[dict[str, Held | StoreUnavailable]]:
         """Compare and set, as often as it takes: what each session is now, or was before if it was not live; or why
-        it cannot be read."""
+        it cannot be read. `seen`: their values, where somebody has read them just now."""
         done: dict[str, Held | StoreUnavailable] = {}
         contest = Contest(self.names)
-        seen = yield from values(self.names, handles)
+        if seen is None:
+            seen = yield from values(self.names, handles)
         while True:
             calls: dict[str, Call] = {}
             for handle, raw in seen.items():

@@ -68,7 +68,7 @@ class Talk:
         Raises `StoreUnavailable`, or `ConfigurationError` for a server that is not fit.
         """
         began = started = time.monotonic() if started is None else started
-        if not (yield from self._turn.take(lambda: not self._fit, lambda: self._check(began), began)):
+        if not self._fit and not (yield from self._turn.take(lambda: not self._fit, lambda: self._check(began), began)):
             raise slow(self.where)
         replies: Any = None
         confirmed = self.wait
@@ -106,11 +106,12 @@ class Talk:
     def _ask(self, commands: list[Command], waits: int, started: float) -> Spoken[list[Any]]:
         """One round trip of a plan: its replies, none of them a fault; last, if it waits, how many replicas have it."""
         replies = yield from self._send(_spell(commands, waits, in_full=False), started)
-        if any(isinstance(reply, driver.NoScriptError) for reply in replies):
+        faults = [reply for reply in replies if isinstance(reply, Exception)]
+        if any(isinstance(fault, driver.NoScriptError) for fault in faults):
             replies = yield from self._send(_spell(commands, waits, in_full=True), started)
-        for reply in replies:
-            if isinstance(reply, Exception):
-                raise plain(reply, self.where) from None
+            faults = [reply for reply in replies if isinstance(reply, Exception)]
+        if faults:
+            raise plain(faults[0], self.where) from None
         return replies
 
     def _send(self, wire: Wire, started: float) -> Spoken[list[Any]]:
