@@ -379,7 +379,7 @@ def test_whoever_asked_for_the_news_is_lost_and_the_feed_notices(redis_url: str)
         feed.prove()
         asker = feed._ask(feed._asker, "CLIENT", "ID")
         store.meet()
-        store._client.execute_command("CLIENT", "KILL", "ID", asker)
+        store._way.client.execute_command("CLIENT", "KILL", "ID", asker)
         with pytest.raises(StoreUnavailable):
             feed.prove()
 
@@ -408,7 +408,7 @@ def test_an_emptied_database_empties_the_cache(redis_url: str, other_redis: Sess
         token = signed_in(other_redis)
         warmed(near, token)
         store: Any = other_redis.store
-        store._client.flushdb()
+        store._way.client.flushdb()
         until(lambda: not near.load(token).is_authenticated, within=BOUND)
 
 

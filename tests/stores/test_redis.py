@@ -48,7 +48,7 @@ def test_two_hundred_writers_of_one_session_lose_nothing(redis_url: str, stores:
         thread.join()
     after = many[0].load(subject.handle)
     for one in many:
-        one._client.close()
+        one._way.client.close()
     assert faults == []
     assert isinstance(after, Record)
     assert json.loads(after.fields) == {"cart": [1]} | {f"field {number}": number for number in range(200)}

@@ -281,11 +281,11 @@ def test_a_fork_in_the_midst_of_a_write_leaves_no_lock_behind(redis_url: str) ->
         store.create(subject, NOW)
         for turn in store._turns:
             turn.acquire()
-        store._client.connection_pool._lock.acquire()
+        store._way.client.connection_pool._lock.acquire()
         try:
             assert _forked(lambda: store.commit(subject.handle, Change(set={"child": 1}), NOW)) == 0
         finally:
-            store._client.connection_pool._lock.release()
+            store._way.client.connection_pool._lock.release()
             for turn in store._turns:
                 turn.release()
         after = store.load(subject.handle)

@@ -370,13 +370,13 @@ def test_a_sentinel_url_says_all_that_a_client_needs() -> None:
         "rediss+sentinel://ada:pa55-1@one,[::1]:5000,two:6000/shop/3?sentinel_password=pa55-2&wait=1&ssl_cert_reqs=none",
         SPACE,
     )
-    manager = store._client.connection_pool.sentinel_manager
+    manager = store._way.client.connection_pool.sentinel_manager
     asked = [one.connection_pool.connection_kwargs for one in manager.sentinels]
     assert [(one["host"], one["port"]) for one in asked] == [("one", 26_379), ("::1", 5000), ("two", 6000)]
     assert {one["password"] for one in asked} == {"pa55-2"}
-    known = store._client.connection_pool.connection_kwargs
+    known = store._way.client.connection_pool.connection_kwargs
     assert (known["username"], known["password"], known["db"], known["ssl_cert_reqs"]) == ("ada", "pa55-1", 3, "none")
-    assert "SSL" in store._client.connection_pool.connection_class.__name__
+    assert "SSL" in store._way.client.connection_pool.connection_class.__name__
     assert "SSL" in manager.sentinels[0].connection_pool.connection_class.__name__
     assert repr(store) == "<RedisStore the primary that Sentinel calls shop>"
     store.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
@@ -26,12 +25,12 @@ from .faults import dropped, plain, slow
 from .hosts import Node
 from .moves import Travels
 from .plans import Plans
-from .sentinel import others
 from .steps import Pause, Plan
 from .sweep import Sweep
 from .talk import REPLY, TURNS, Talk
-from .url import Target, check_client, place, reading
+from .url import Target, check_client, place
 from .values import Names
+from .way import Way
 
 T = TypeVar("T")
 
@@ -50,17 +49,17 @@ class RedisStore(Moves):
         self._plans, self._sweep = Plans(names), Sweep(names)
         self._travels = Travels(names, self._plans)
         self._target = client if isinstance(client, Target) else None
-        self._client: Any = None
-        self._nodes: dict[Node, Any] = {}
-        """A client for each node of a cluster that was ever asked."""
+        self._lent = None if isinstance(client, Target) else client
         if isinstance(client, Target):
             self._talk = Talk(client.where, client.wait, client.nodes)
         else:
             check_client(client, redis.Redis, "RedisStore")
             self._talk = Talk(place(client.connection_pool), wait)
-            self._client = client
+        self._way: Any = None
+        """None in a cluster."""
+        self._nodes: dict[Node, Way] = {}
+        """One to each node of a cluster that was ever asked."""
         self.forked()
-        self._raw = {} if self._client is None else reading(self._client)
         fork.watch(self)
 
     def __repr__(self) -> str:
@@ -68,11 +67,13 @@ class RedisStore(Moves):
 
     def forked(self) -> object:
         """Begin with connections and locks of this process; the connections before."""
-        before = self._client, self._nodes
+        before = self._way, self._nodes
         self._turns = [threading.Lock() for _ in range(TURNS)]
         self._nodes = {}
-        if self._target and not self._target.nodes:
-            self._client = opened(self._target, None)
+        if self._lent is not None:
+            self._way = Way(self._lent, owned=False)
+        elif self._target and not self._target.nodes:
+            self._way = Way(opened(self._target, None), owned=True)
         return before
 
     def _in_turn(self, handle: str, plan: Plan[T]) -> T:
@@ -109,35 +110,23 @@ class RedisStore(Moves):
     def _send(self, step: Wire | Trips) -> Any:
         if isinstance(step, dict):
             return {node: self._send_to(node, wire) for node, wire in step.items()}
-        return self._exchange(self._client, step)
+        return self._way.exchange(step)
 
     def _send_to(self, node: Node, wire: Wire) -> Any:
         """The replies, or the fault of the way there."""
         try:
-            return self._exchange(self._at(node), wire)
+            return self._at(node).exchange(wire)
         except (redis.RedisError, OSError) as error:
             return error
 
     def _at(self, node: Node) -> Any:
-        client = self._nodes.get(node)
-        if client is None and self._target and self._talk.routes:
+        way = self._nodes.get(node)
+        if way is None and self._target and self._talk.routes:
             # Whoever is in a call with one that has left the cluster keeps it so long.
             for gone in self._nodes.keys() - self._talk.routes.known():
                 self._nodes.pop(gone, None)
-            client = self._nodes.setdefault(node, opened(self._target, node))
-        return client
-
-    def _exchange(self, client: Any, wire: Wire) -> list[Any]:
-        if len(wire) == 1:
-            try:
-                return [client.execute_command(*wire[0], **self._raw)]
-            except redis.ResponseError as error:
-                return [error]
-        pipeline = client.pipeline(transaction=False)
-        for command in wire:
-            pipeline.execute_command(*command, **self._raw)
-        replies: list[Any] = pipeline.execute(raise_on_error=False)
-        return replies
+            way = self._nodes.setdefault(node, Way(opened(self._target, node), owned=True))
+        return way
 
     # -- the contract ------------------------------------------------------------------------------------
 
@@ -152,8 +141,10 @@ class RedisStore(Moves):
         started = time.monotonic()
         if self._talk.settled(started):
             try:
-                key = self._plans.names.session(handle)
-                return self._plans.read(handle, self._client.execute_command("GET", key, **self._raw))
+                (raw,) = self._way.exchange([("GET", self._plans.names.session(handle))])
+                if isinstance(raw, Exception):
+                    raise raw
+                return self._plans.read(handle, raw)
             except (redis.RedisError, OSError) as error:
                 if not dropped(error):
                     raise plain(error, self._talk.where) from None
@@ -225,10 +216,9 @@ class RedisStore(Moves):
         yield health.coverage(talk.routes)
         for node in talk.routes.primaries():
             own = next(bucket for bucket in map(names.bucket, count()) if talk.routes.owner(bucket) == node)
-            yield from health.checks(partial(self._exchange, self._at(node)), node.netloc, talk.wait, own)
+            yield from health.checks(self._at(node).exchange, node.netloc, talk.wait, own)
 
     def close(self) -> None:
-        if self._target:
-            single = [] if self._client is None else [self._client, *others(self._client)]
-            for one in (*single, *self._nodes.values()):
-                one.close()
+        for way in (self._way, *self._nodes.values()):
+            if way is not None:
+                way.close()

@@ -15,7 +15,7 @@ from redis import exceptions as driver
 
 from .cluster import Wire
 from .sentinel import others
-from .talk import REPLY
+from .talk import PLAIN, REPLY
 
 try:
     import hiredis as _hiredis
@@ -25,9 +25,6 @@ except ImportError:
     hiredis = None
 AT_HAND = hiredis is not None
 """Whether there are lines at all: without hiredis redis-py does everything."""
-
-PLAIN = frozenset({"GET", "MGET", "EVALSHA", "EVAL", "WAIT"})
-"""Commands whose replies need nothing."""
 
 Done = Callable[[Any], None]
 """Is told the replies, or the fault."""

@@ -36,6 +36,8 @@ AGAIN = 0.4
 """Seconds in which a connection must have dropped for the command to be sent again."""
 TURNS = 256
 """Locks among which the sessions that a process writes to are spread."""
+PLAIN = frozenset({"GET", "MGET", "EVALSHA", "EVAL", "WAIT"})
+"""Commands of whose replies nothing has to be made: they go past redis-py's client."""
 REPLICAS = 500
 """Milliseconds for which `wait` waits for replicas."""
 
