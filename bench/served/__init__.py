@@ -1,0 +1,1 @@
+"""The benchmark through real servers, driven by wrk."""

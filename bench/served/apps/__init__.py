@@ -1,0 +1,1 @@
+"""One application for each framework; which sessions it has is said by its environment."""
