@@ -95,6 +95,8 @@ def measure(options: argparse.Namespace) -> Figures:
             if any(subject != BARE for subject, _, _ in worker.contenders):
                 workers.append(worker)
                 figures.versions |= worker.versions
+            else:
+                worker.close()
         _tell("")
         rounds(workers, options.minutes or (QUICK if options.quick else MINUTES), figures)
     if not options.only or options.only in "login storm":

@@ -113,7 +113,7 @@ def tables(figures: Figures) -> str:
     for kind, text in KINDS.items():
         if figures.select(kind, 1):
             parts += [f"## {kind.capitalize()}", text]
-            if kind in pictures.KINDS:
+            if kind in pictures.KINDS and JWT in figures:  # else it is a part of a run, and no page
                 parts.append(f"![What a {kind} costs, by contender](images/performance-{kind}.svg)")
             parts.append(_costs(figures, kind))
         if kind == "read" and figures.select(kind, 50):

@@ -64,7 +64,7 @@ def flask_session(url: str) -> Subject:
         return crowd.arrived(session["sub"])
 
     pages: Pages = {"read": read, "untouched": untouched, "write": write, "login": signs_in}
-    settings = {"SESSION_TYPE": "redis", "SESSION_REDIS": client, "SESSION_SERIALIZATION_FORMAT": "json"}
+    settings = {"SESSION_TYPE": "redis", "SESSION_REDIS": client}
     made = {kind: app(page, **settings) for kind, page in pages.items()}
     for one in made.values():
         Session(one)

@@ -27,11 +27,10 @@ class Kept(NamedTuple):
         """`make` is the class of the managers; `apps` makes the applications of a manager that reads and of another."""
         settings = {"secret": place.secret, "namespace": self.namespace}
         reads, changes = make(self.url, near_cache=self.near, **settings), make(self.url, **settings)
-        made = apps(reads, changes)
-        subject = Subject(self.name, made, ours=True, near=self.near, watch=self.watched())
         # What changes goes past the cache: with it or without, that is the same.
-        subject.passes = {"write", "login", "list", "revoke"} if self.near else set()
-        return subject
+        passes = {"write", "login", "list", "revoke"} if self.near else set[str]()
+        apps_ = apps(reads, changes)
+        return Subject(self.name, apps_, ours=True, near=self.near, passes=passes, watch=self.watched())
 
     def watched(self) -> str | None:
         """What shows that the store was asked."""
