@@ -13,7 +13,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid jinja)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test oldest check demo bench bench-scale bench-capacity races applications endurance soak docs lab lock clean
+.PHONY: help setup system test oldest check demo bench bench-growth bench-scale bench-capacity races applications endurance soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -83,6 +83,10 @@ bench: .venv/.pictures .bench/.ready ## measure against the budgets and against 
 bench-scale: setup ## whether a store with a million sessions is as fast as one with ten thousand; ARGS=--write
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench.scale $(ARGS)
+
+bench-growth: .venv/.pictures ## how a request's cost grows with data, fields, sessions of a user, requests in flight; ARGS=--write
+	@$(PYTHON) tools/programs.py
+	@$(BIN)/python -m bench.growth $(ARGS)
 
 bench-capacity: .venv/.pictures ## what the sessions of 1, 10 and 100 million users take; ARGS=--write, ARGS=--help
 	@$(PYTHON) tools/programs.py

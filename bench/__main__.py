@@ -71,6 +71,7 @@ def rounds(workers: list[Worker], minutes: float, figures: Figures) -> None:
 def measure(options: argparse.Namespace) -> Figures:
     """The whole run."""
     figures = Figures(machine=f"{report.processor()}; {platform.system()}; CPython {platform.python_version()}")
+    figures.quick = options.quick
     with ExitStack() as stack:
         settings = {
             "BENCH_FOLDER": stack.enter_context(TemporaryDirectory(prefix="coatcheck-bench-")),

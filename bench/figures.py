@@ -51,6 +51,8 @@ class Figures:
     ours: set[Key] = field(default_factory=set)
     versions: dict[str, str] = field(default_factory=dict)
     machine: str = ""
+    quick: bool = False
+    """Whether the slices were short."""
     weights: dict[int, Weight] | None = None
     start: Start | None = None
     storms: list[Storm] = field(default_factory=list)
@@ -96,6 +98,7 @@ class Figures:
         rows = [key._asdict() | {"ours": key in self.ours} | parts for key, parts in self.seconds.items()]
         told: dict[str, Any] = {
             "machine": self.machine,
+            "quick": self.quick,
             "versions": self.versions,
             "rounds": self.rounds,
             "contenders": rows,
@@ -109,7 +112,7 @@ class Figures:
 def load(path: Path) -> Figures:
     """What `dump` has written. Raises KeyError for anything else."""
     told = json.loads(path.read_text())
-    figures = Figures(versions=told["versions"], machine=told["machine"])
+    figures = Figures(versions=told["versions"], machine=told["machine"], quick=told["quick"])
     figures.storms = [Storm(**one) for one in told["storms"]]
     for row in told["contenders"]:
         key = Key(*(row.pop(name) for name in Key._fields))

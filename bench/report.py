@@ -12,6 +12,8 @@ from .figures import BARE, Figures, Key
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, IMAGES = DOCS / "performance.md", DOCS / "images"
+MUCH = 100
+"""A ratio from which on the other one does nothing that could be measured."""
 KINDS = {
     "read": "It says who is signed in, and two fields. A token in the client's hands is only checked: it cannot be "
     "revoked, and what it says may be stale.",
@@ -89,13 +91,14 @@ def page(figures: Figures) -> str:
             _table(["JSON, bytes", "as a plain string", "as a session", "more"], rows),
         ]
     versions = ", ".join(f"{name} {number}" for name, number in sorted(figures.versions.items()))
-    parts += ["## The machine", f"{figures.machine}. Rounds: {figures.rounds}. {versions}."]
+    short = ", of short slices (`--quick`), beside other work: the spreads are wide" if figures.quick else ""
+    parts += ["## The machine", f"{figures.machine}. Rounds: {figures.rounds}{short}. {versions}."]
     return "\n\n".join(parts) + "\n"
 
 
 _ELSEWHERE = """\
 Each is a ratio of net figures but for the last lines. Listing and revoking one user's sessions is flat from ten
-thousand to a million sessions in the store: [scale](scale.md)."""
+thousand to a million sessions in the store: [scale](scale.md); the rest of how it grows: [growth](growth.md)."""
 
 _LOST = """\
 Every class in which something else in the same framework, that can do it, is cheaper than Coatcheck on Redis, SQLite or
@@ -181,7 +184,7 @@ def _lost(figures: Figures) -> Iterator[str]:
                 if own not in figures.ours or own.subject in {"Coatcheck, memory", "Coatcheck, Redis, near cache"}:
                     continue
                 cheaper = [
-                    f"{ratio.median:.1f} x {key.subject}"
+                    f"{ratio.median:.1f} x {key.subject}" if ratio.median < MUCH else f"{key.subject} (next to nothing)"
                     for key in figures.select(kind, flight)
                     if key not in figures.ours
                     and key.world.partition(":")[0] == own.world.partition(":")[0]

@@ -16,9 +16,9 @@ from .ours import READS, kept
 from .world import UNTOUCHED, Pages, Place, Subject, World, changed, crowd, shown
 
 
-def app(page: Callable[..., Any]) -> Quart:
+def app(page: Callable[..., Any], **config: Any) -> Quart:
     made = Quart(__name__)
-    made.config.update(SESSION_COOKIE_SECURE=True, SECRET_KEY=secrets.token_hex(32))
+    made.config.update(SESSION_COOKIE_SECURE=True, **config)
     made.add_url_rule("/", view_func=page, methods=["GET", "POST"])
     return made
 
@@ -44,10 +44,8 @@ async def login() -> str:
 def cookie() -> Subject:
     """The data lies in the cookie, signed and readable."""
     pages: Pages = {"read": read, "untouched": untouched, "write": write, "login": login}
-    key = {"SECRET_KEY": secrets.token_hex(32)}
-    apps = {kind: app(page) for kind, page in pages.items()}
-    for one in apps.values():
-        one.config.update(key)
+    key = secrets.token_hex(32)
+    apps = {kind: app(page, SECRET_KEY=key) for kind, page in pages.items()}
     return Subject("Quart's signed cookie", apps, carried=True)
 
 
