@@ -99,7 +99,8 @@ def measure(options: argparse.Namespace) -> Figures:
             else:
                 worker.close()
         _tell("")
-        rounds(workers, options.minutes or (QUICK if options.quick else MINUTES), figures)
+        if workers:
+            rounds(workers, options.minutes or (QUICK if options.quick else MINUTES), figures)
     if not options.only or options.only in "login storm":
         _say("login storms")
         figures.storms = [storm.storm() for _ in range(1 if options.quick else STORMS)]
@@ -124,7 +125,7 @@ def main() -> None:
     figures = load(options.old) if options.old else measure(options)
     if options.json:
         figures.dump(options.json)
-    print(report.page(figures) if not options.only else report.tables(figures))
+    print(report.part(figures) if options.only else report.page(figures))
     _say(f"done in {time.monotonic() - begun:.0f} s")
     if options.write:
         report.write(figures)

@@ -110,6 +110,11 @@ def _budgets(figures: Figures) -> str:
     return _table(["what", "budget", "measured", ""], rows)
 
 
+def part(figures: Figures) -> str:
+    """What a part of a run has shown."""
+    return f"{_budgets(figures)}\n\n{tables(figures)}"
+
+
 def tables(figures: Figures) -> str:
     """A table for each class, and the latencies."""
     parts = []
