@@ -13,7 +13,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid jinja)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup system test oldest check demo bench bench-scale bench-capacity bench-served races applications endurance soak docs lab lock clean
+.PHONY: help setup system test oldest check demo bench bench-growth bench-scale bench-capacity bench-served races applications endurance soak docs lab lock clean
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | while IFS='|' read -r name text; do \
@@ -36,8 +36,15 @@ setup: .venv/.ready ## make .venv from the committed lock; quick when it is up t
 	@tools/uv pip install -q --python .oldest/bin/python --no-deps --no-build-isolation -e . -e ./lab
 	@touch $@
 
-.venv/.bench: .venv/.ready requirements/bench.txt
-	@tools/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/bench.txt
+.venv/.pictures: .venv/.ready requirements/pictures.txt
+	@tools/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/pictures.txt
+	@touch $@
+
+.bench/.ready: .venv/.ready requirements/bench.txt pyproject.toml
+	@echo "Setting up .bench"
+	@tools/uv venv -q --clear --python "$(PYTHON)" .bench
+	@tools/uv pip sync -q --python .bench/bin/python --require-hashes requirements/bench.txt
+	@tools/uv pip install -q --python .bench/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 .races/.ready: .venv/.ready requirements/races.txt bench/races/express/package-lock.json
@@ -76,21 +83,26 @@ check: setup ## lint, format, types, direction of imports, documentation
 demo: setup ## run the demo on loopback; PORT=9000 chooses the port
 	@exec $(BIN)/coatcheck-lab demo --port $(PORT)
 
-bench: .venv/.bench ## measure against the budgets and against other libraries
+bench: .venv/.pictures .bench/.ready ## measure against the budgets and against other libraries; ARGS=--quick, ARGS=--help
+	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench $(ARGS)
 
 bench-scale: setup ## whether a store with a million sessions is as fast as one with ten thousand; ARGS=--write
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench.scale $(ARGS)
 
-bench-capacity: .venv/.bench ## what the sessions of 1, 10 and 100 million users take; ARGS=--write, ARGS=--help
+bench-growth: .venv/.pictures ## how a request's cost grows with data, fields, sessions of a user, requests in flight; ARGS=--write
+	@$(PYTHON) tools/programs.py
+	@$(BIN)/python -m bench.growth $(ARGS)
+
+bench-capacity: .venv/.pictures ## what the sessions of 1, 10 and 100 million users take; ARGS=--write, ARGS=--help
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench.capacity $(ARGS)
 
-bench-served: .venv/.bench .served/.ready ## sessions on real servers, driven by wrk, beside others; ARGS=--quick, ARGS=--write
+bench-served: .venv/.pictures .served/.ready ## sessions on real servers, driven by wrk, beside others; ARGS=--quick, ARGS=--write
 	@$(BIN)/python -m bench.served $(ARGS)
 
-races: .venv/.bench .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
+races: .venv/.pictures .races/.ready ## overlapping requests over other session libraries and ours; ARGS=--write
 	@$(BIN)/python -m bench.races $(ARGS)
 
 applications: setup ## the own tests of real applications, over their own sessions and over ours; ARGS=--write
@@ -120,11 +132,12 @@ lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer vers
 	@$(LOCK) pyproject.toml lab/pyproject.toml requirements/oldest.in --all-extras --group dev \
 		-c requirements/.lowest.txt -o requirements/oldest.txt
 	@rm requirements/.lowest.txt
-	@$(LOCK) pyproject.toml --group bench -c requirements/dev.txt -o requirements/bench.txt
+	@$(LOCK) pyproject.toml --group pictures -c requirements/dev.txt -o requirements/pictures.txt
+	@$(LOCK) requirements/bench.in -o requirements/bench.txt
 	@$(LOCK) requirements/races.in -o requirements/races.txt
 	@$(LOCK) requirements/served.in -c requirements/races.txt -o requirements/served.txt
 	@for of in requirements/applications/*.in; do $(LOCK) $$of pyproject.toml -o $${of%.in}.txt || exit; done
 
 clean: ## remove what the commands here have made
-	rm -rf .venv .oldest .races .served .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .oldest .bench .races .served .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
