@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bench.measure import Spread
+from bench.figures import Spread
 
 from .contenders import CONTENDERS, JWT, Contender
 from .load import Load, Slice

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Sequence
 
-from bench.measure import Spread
+from bench.figures import Spread
 from bench.report import processor
 
 from .contenders import HOME, ROOT, Contender

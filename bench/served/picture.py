@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.measure import Spread
+from bench.figures import Spread
 
 from .contenders import SERVERS, Contender
 from .measure import Heat, Results

@@ -167,9 +167,15 @@ def difference(
     before: dict[str, codec.Wire], after: dict[str, codec.Wire]
 ) -> tuple[dict[str, codec.Wire], tuple[str, ...]]:
     """Fields to set and to delete to get from one to the other. Encoded values count: 1, 1.0 and True differ."""
-    changed = {
-        name: wire
-        for name, wire in after.items()
-        if name not in before or codec.dumps({name: wire}) != codec.dumps({name: before[name]})
-    }
+    changed = {name: wire for name, wire in after.items() if name not in before or not _is_same(wire, before[name])}
     return changed, tuple(name for name in before if name not in after)
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def _is_same(one: codec.Wire, other: codec.Wire) -> bool:
+    """Whether two wire forms are encoded alike. Of a float, == says less: 0.0 and -0.0."""
+    if type(one) is not type(other):
+        return False
+    return one == other if type(one) in _PLAIN else codec.dumps({"": one}) == codec.dumps({"": other})

@@ -85,4 +85,7 @@ def clip(text: str | None) -> str | None:
     """A text from the network, bounded and without control characters; None for nothing."""
     if not text:
         return None
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:MAX_TEXT])
+    text = text[:MAX_TEXT]
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -83,6 +83,20 @@ async def test_the_session_is_a_dependency(browser: httpx.AsyncClient) -> None:
     assert [(await browser.get("/visits")).json() for _ in range(3)] == [1, 2, 3]
 
 
+async def test_no_request_takes_a_thread(
+    front: Front, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FastAPI runs a dependency that is a plain function on a thread: ours are coroutines."""
+
+    async def no_thread(*_: Any, **__: Any) -> None:
+        raise AssertionError("a thread")
+
+    monkeypatch.setattr("anyio.to_thread.run_sync", no_thread)
+    token = await front.signed_in("7")
+    for method, path in (("GET", "/visits"), ("GET", "/me"), ("GET", "/devices"), ("POST", "/recent")):
+        assert (await browser.request(method, path, headers=cookie(token))).status_code == 200
+
+
 async def test_a_user_is_asked_for_in_one_word(front: Front, browser: httpx.AsyncClient) -> None:
     """401 in plain words for nobody, also for an ended session; synchronous routes too."""
     for path in ("/me", "/sync", "/devices"):

@@ -7,7 +7,7 @@ async def me(user_id: CurrentUserId) -> str: ...
 """
 
 # Not `from __future__ import annotations`: FastAPI before 0.116 finds no names in those of a callable object.
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Annotated
 
@@ -58,11 +58,14 @@ session_cookie = _SessionCookie(
 """The security scheme of the OpenAPI document. Another cookie name: `session_cookie.model.name = ...`."""
 
 
-def _session(connection: HTTPConnection) -> Session:
+# Coroutines all: FastAPI runs a plain function on a thread, at every request.
+
+
+async def _session(connection: HTTPConnection) -> Session:
     return session_from(connection)
 
 
-def _manager(connection: HTTPConnection) -> AsyncSessionManager:
+async def _manager(connection: HTTPConnection) -> AsyncSessionManager:
     return manager_from(connection)
 
 
@@ -73,7 +76,7 @@ Sessions = Annotated[AsyncSessionManager, Depends(_manager)]
 """The manager: listing, revoking, tickets."""
 
 
-def _user_id(session: CurrentSession, _cookie: Annotated[str | None, Security(session_cookie)]) -> str:
+async def _user_id(session: CurrentSession, _cookie: Annotated[str | None, Security(session_cookie)]) -> str:
     if session.user_id is None:
         raise HTTPException(401, "Please sign in.")
     return session.user_id
@@ -83,10 +86,10 @@ CurrentUserId = Annotated[str, Depends(_user_id)]
 """Who is logged in; 401 for nobody."""
 
 
-def fresh_user_id(within: timedelta) -> Callable[..., str]:
+def fresh_user_id(within: timedelta) -> Callable[..., Awaitable[str]]:
     """A dependency: who is logged in, if the sign-in was at most `within` ago; else 401 (ASVS 7.5.3)."""
 
-    def dependency(session: CurrentSession, user_id: CurrentUserId) -> str:
+    async def dependency(session: CurrentSession, user_id: CurrentUserId) -> str:
         if not session.is_fresh(within):
             raise HTTPException(401, "Please sign in again to do this.")
         return user_id
