@@ -21,7 +21,7 @@ from tempfile import TemporaryDirectory
 from tests.servers import PostgresServer, RedisServer
 from tools import programs
 
-from . import footprint, report, storm
+from . import footprint, profile, report, storm
 from .figures import BARE, Figures, Key, load
 from .workers import WORLDS, Worker
 
@@ -107,6 +107,7 @@ def measure(options: argparse.Namespace) -> Figures:
     if not options.only:
         _say("memory and import")
         figures.weights, figures.start = footprint.weights(), footprint.start()
+        figures.profiles = profile.profiles()
     figures.versions["coatcheck"] = version("coatcheck")
     return figures
 

@@ -56,6 +56,8 @@ class Figures:
     weights: dict[int, Weight] | None = None
     start: Start | None = None
     storms: list[Storm] = field(default_factory=list)
+    profiles: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Bytecodes of a request, by contender and layer."""
 
     @property
     def rounds(self) -> int:
@@ -105,6 +107,7 @@ class Figures:
             "memory": {size: weight._asdict() for size, weight in (self.weights or {}).items()},
             "import": self.start._asdict() if self.start else None,
             "storms": [one._asdict() for one in self.storms],
+            "profiles": self.profiles,
         }
         path.write_text(json.dumps(told, indent=1) + "\n")
 
@@ -114,6 +117,7 @@ def load(path: Path) -> Figures:
     told = json.loads(path.read_text())
     figures = Figures(versions=told["versions"], machine=told["machine"], quick=told["quick"])
     figures.storms = [Storm(**one) for one in told["storms"]]
+    figures.profiles = told["profiles"]
     for row in told["contenders"]:
         key = Key(*(row.pop(name) for name in Key._fields))
         if row.pop("ours"):

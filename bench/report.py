@@ -79,6 +79,8 @@ def page(figures: Figures) -> str:
     lost = list(_lost(figures))
     if lost:
         parts += ["## Where we lose, and why", _LOST, *lost]
+    if figures.profiles:
+        parts += ["## Where the work lies", _PROFILE, _profiles(figures)]
     if figures.weights:
         rows = [
             [f"{size:,}", f"{one.plain:,.0f}", f"{one.ours:,.0f}", f"{one.ours - one.plain:+,.0f}"]
@@ -94,6 +96,21 @@ def page(figures: Figures) -> str:
     short = ", of short slices (`--quick`), beside other work: the spreads are wide" if figures.quick else ""
     parts += ["## The machine", f"{figures.machine}. Rounds: {figures.rounds}{short}. {versions}."]
     return "\n\n".join(parts) + "\n"
+
+
+_PROFILE = """\
+What Python itself does for one request, in bytecodes, which are counted exactly: what is in C (hashes, JSON, SQLite,
+the kernel) is not in it. `python -m tests.cost NAME --python` tells each function, `--c` the instructions in C."""
+
+
+def _profiles(figures: Figures) -> str:
+    layers = sorted({layer for one in figures.profiles.values() for layer in one})
+    rows = [
+        [layer, *(f"{one[layer]:,.0f}" if layer in one else "" for one in figures.profiles.values())]
+        for layer in layers
+    ]
+    total = ["**together**", *(f"{sum(one.values()):,.0f}" for one in figures.profiles.values())]
+    return _table(["layer", *figures.profiles], [*rows, total])
 
 
 _ELSEWHERE = """\

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 
@@ -23,10 +24,16 @@ def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 _CONTENT = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 
 
+@lru_cache(256)  # the usual ones come with every request
+def _header(name: str) -> bytes:
+    """The name of a header as it was sent, in lower case: `HTTP_USER_AGENT`, `user-agent`."""
+    return name[5:].replace("_", "-").lower().encode("latin-1")
+
+
 def environ_headers(environ: Mapping[str, object]) -> dict[bytes, bytes]:
     """The headers in a WSGI environ, or in Django's META."""
     headers = {
-        name[5:].replace("_", "-").lower().encode("latin-1"): str(value).encode("latin-1", "replace")
+        _header(name): str(value).encode("latin-1", "replace")
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
