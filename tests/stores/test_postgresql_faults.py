@@ -318,7 +318,7 @@ def test_a_login_over_the_limit_and_revoke_all_do_not_wait_for_each_other(server
 
         all_ended = threads.submit(store.revoke_all, NOW, "all", NOW + 1)
         until(lambda: waiting(1))
-        login = threads.submit(store.login, record("ada"), NOW + 2, NOW + 2, 1, "over")
+        login = threads.submit(store.login, record("ada", at=NOW + 2), NOW + 2, NOW + 2, 1, "over")
         until(lambda: waiting(2))
         holder.rollback()
         assert login.result().record is not None
