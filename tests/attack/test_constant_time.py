@@ -123,7 +123,7 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
             "record.handle in self._sessions",
             "user not in self._users",
         ],
-        "stores.redis.plans": ["after != before", "after in handles", "handles.index(after)"],
+        "stores.redis.plans": ["after != before", "after == before", "after in handles", "handles.index(after)"],
         "stores.postgresql.plans": ["after != before", "handle in ended"],
         "stores.redis.values": ["key.startswith(f'{self.start}{bucket_of(handle)}}}:')"],
     },

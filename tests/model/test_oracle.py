@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import change, codec, engine, gate, rotation, token
+from coatcheck import change, codec, engine, gate, loading, rotation, token
 from coatcheck.change import Change
 from coatcheck.record import Ended, Record
 from coatcheck.rotation import Step, Verdict
@@ -192,7 +192,7 @@ def a_mismatch_means_stolen(patch: Patch) -> None:
 @guard
 def every_request_touches(patch: Patch) -> None:
     """`last_seen_at` is written whenever somebody comes."""
-    patch.setattr(engine.Engine, "_due", lambda self, subject, one: True)
+    patch.setattr(loading, "due_at", lambda *_: float("-inf"))
 
 
 # -- tickets ---------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections import deque
 from typing import Any
 
 import pytest
+from redis.exceptions import InvalidResponse
 
 from coatcheck.stores.redis import lane, open_async
 from coatcheck.stores.redis.lane import Lane
@@ -114,3 +115,32 @@ async def test_readers_do_not_queue_behind_who_waits_for_replicas() -> None:
         client.gates.popleft().set()
         await settle()
     assert [await writer for writer in writers] == [[1, 1]] * 4
+
+
+async def test_a_trip_of_which_all_have_given_up_lets_the_other_queue_go() -> None:
+    """The loop stood still for longer than an answer may take, with a read and a write that waits for replicas asked
+    for just before: the one is told, and the other not forgotten."""
+    client = Slow()
+    lanes = Lane(client, owned=False)
+    read, write = lanes.ask(READ), lanes.ask(WRITE)
+    lanes._queues[0][0] = lanes._queues[0][0]._replace(since=float("-inf"))
+    await settle()
+    assert isinstance(read.exception(), TimeoutError)
+    assert len(client.sent) == 1
+    client.gates.popleft().set()
+    await settle()
+    assert write.done()
+
+
+@pytest.mark.parametrize("reply", [None, [1], b"OK", 5])
+async def test_replies_that_do_not_fit_are_told_to_those_who_wait(reply: Any) -> None:
+    """A proxy that answers MGET with something else: nobody waits for ever, and nobody is told what is another's."""
+
+    class Odd(Slow):
+        async def _answer(self, commands: list[Any]) -> list[Any]:
+            return [reply]
+
+    lanes = Lane(Odd(), owned=False)
+    asked = [lanes.ask([("GET", name)]) for name in ("one", "two")]
+    await settle()
+    assert [type(one.exception()) for one in asked] == [InvalidResponse] * 2

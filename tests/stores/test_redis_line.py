@@ -170,3 +170,25 @@ async def test_without_hiredis_redis_py_does_it_all(redis_url: str, monkeypatch:
     assert await store.load(subject.handle) == subject
     assert isinstance(await store.commit(subject.handle, Change(set={"a": 1}), NOW), Record)
     await store.close()
+
+
+async def test_a_store_that_is_closed_while_it_connects_leaves_no_connection(redis_url: str) -> None:
+    """Whichever step the opening has come to: the one that comes too late is closed as well."""
+    with redis.Redis.from_url(redis_url) as admin:
+        before = len(admin.client_list())
+        for steps in range(6):
+            store = open_async(redis_url, SPACE)
+            await store.meet()
+            way = store._lane()  # a load would come again, by another way
+            asked = [way.ask([("GET", "one")])]
+            await asyncio.sleep(0)
+            asked.append(way.ask([("GET", "other")]))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await store.close()
+            await asyncio.gather(*asked, return_exceptions=True)
+        for _ in range(200):
+            if (left := len(admin.client_list())) <= before:
+                break
+            await asyncio.sleep(0.01)
+        assert left <= before

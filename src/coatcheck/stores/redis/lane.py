@@ -115,7 +115,8 @@ class Lane:
         self._boarding = False
         batch = self._board()
         if not batch:
-            return  # a fault has told them all
+            self._leave()  # the other queue
+            return
         self._under_way += 1
         self._slow += batch[0].waits
         self._leave()
@@ -144,7 +145,12 @@ class Lane:
         self._under_way -= 1
         self._slow -= batch[0].waits
         if type(outcome) is list:
-            for waiter, replies in zip(batch, _apart(batch, merged, outcome), strict=True):
+            try:
+                outcome = _apart(batch, merged, outcome)
+            except Exception:  # noqa: BLE001 (each of those who wait raises it)
+                outcome = driver.InvalidResponse("replies that do not fit what was asked")
+        if type(outcome) is list:
+            for waiter, replies in zip(batch, outcome, strict=True):
                 if not waiter.future.done():
                     waiter.future.set_result(replies)
         elif isinstance(outcome, (driver.RedisError, OSError)):
@@ -205,6 +211,8 @@ def _apart(batch: list[Waiter], merged: int, replies: list[Any]) -> list[list[An
     if not merged:
         return [[next(rest) for _ in waiter.wire] for waiter in batch]
     found = next(rest)
+    if not isinstance(found, Exception) and (type(found) is not list or len(found) != merged):
+        raise driver.InvalidResponse("MGET was not answered for each key")
     values = iter([found] * merged if isinstance(found, Exception) else found)
     return [[next(values if command[0] == "GET" else rest) for command in waiter.wire] for waiter in batch]
 

@@ -142,8 +142,12 @@ class Line(asyncio.Protocol):
         if self._fault is not None:
             self.close(self._fault)
         elif len(replies) == self._count:
-            self._lines.idle.append(self)
+            stray = self._reader.has_data()  # the beginning of a reply to nothing
+            if not stray:
+                self._lines.idle.append(self)
             self._tell(replies)
+            if stray:
+                self.close(driver.InvalidResponse("a reply to nothing"))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end, of whichever side."""
@@ -161,6 +165,7 @@ class Lines:
         """Who the primary is may change: one that has become a replica is left."""
         self.idle: list[Line] = []
         self._all: set[Line] = set()
+        self._ended = False
 
     def take(self) -> Line | None:
         """One that is open and has nothing to do."""
@@ -174,6 +179,9 @@ class Lines:
         except BaseException:
             await connection.disconnect(nowait=True)
             raise
+        if self._ended:
+            await connection.disconnect(nowait=True)
+            raise _closed()
         line = Line(connection, self)
         self._all.add(line)
         return line
@@ -188,6 +196,7 @@ class Lines:
 
     async def close(self) -> None:
         """Close all."""
+        self._ended = True
         ending = [*self._all]
         for line in ending:
             line.close(_closed())
