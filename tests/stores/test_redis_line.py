@@ -188,7 +188,7 @@ async def test_a_store_that_is_closed_while_it_connects_leaves_no_connection(red
             await store.close()
             await asyncio.gather(*asked, return_exceptions=True)
         for _ in range(200):
-            if (left := len(admin.client_list())) <= before:
+            if len(admin.client_list()) <= before:
                 break
             await asyncio.sleep(0.01)
-        assert left <= before
+        assert len(admin.client_list()) <= before
