@@ -110,10 +110,10 @@ applications: setup ## the own tests of real applications, over their own sessio
 
 endurance: setup ## the long forms of the model, killed workers, stolen cookies and hostile input; about 40 minutes
 	@$(PYTHON) tools/programs.py
-	@COATCHECK_SIMULATION=20 $(BIN)/pytest -q -s tests/test_rotation_simulation.py
-	@COATCHECK_MODEL_EXAMPLES=2000 $(BIN)/pytest -q tests/model/test_model.py
-	@COATCHECK_MOVES=all $(BIN)/pytest -q tests/stores/test_moving.py
-	@COATCHECK_CRASHES=300 $(BIN)/pytest -q -s tests/processes/test_crashes.py tests/processes/test_power_loss.py
+	@COATCHECK_SIMULATION=20 $(BIN)/pytest -q --timeout=0 -s tests/test_rotation_simulation.py
+	@COATCHECK_MODEL_EXAMPLES=2000 $(BIN)/pytest -q --timeout=0 tests/model/test_model.py
+	@COATCHECK_MOVES=all $(BIN)/pytest -q --timeout=0 tests/stores/test_moving.py
+	@COATCHECK_CRASHES=300 $(BIN)/pytest -q --timeout=0 -s tests/processes/test_crashes.py tests/processes/test_power_loss.py
 	@$(BIN)/python -m tests.attack.fuzz --seconds 600
 
 soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10 --write"

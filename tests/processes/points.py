@@ -52,12 +52,15 @@ class Watched(sqlite3.Connection):
     """A real connection that comes to points."""
 
     points: ClassVar[Points]
+    waiting = False
+    """Whether it has said that it waits: the store asks for the lock again and again, and this is said once."""
 
     def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
         run, points = super().execute, self.points
         if sql == BEGIN:
             points.reach("before the lock")
             cursor = self.lock()
+            self.waiting = False
             points.reach("with the lock")
             return cursor
         if sql == COMMIT:
@@ -82,7 +85,9 @@ class Watched(sqlite3.Connection):
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            self.points.waits()
+            if not self.waiting:
+                self.waiting = True
+                self.points.waits()
         finally:
             run(f"PRAGMA busy_timeout = {patience}")
         return run(BEGIN)
