@@ -92,12 +92,20 @@ class Cluster:
 
     def owner(self, key: str) -> RedisServer:
         """The primary of a key's slot, as itself says: others may not have heard yet."""
-        slot = key_slot(key.encode())
-        for node in self.nodes:
-            for first, last, primary, *_ in node.cli("CLUSTER SLOTS"):
-                if first <= slot <= last and primary[1] == node.port:
-                    return node
-        raise LookupError(key)
+        slot, found = key_slot(key.encode()), []
+
+        def said() -> bool:
+            found.extend(
+                node
+                for node in self.nodes
+                for first, last, primary, *_ in node.cli("CLUSTER SLOTS")
+                if first <= slot <= last and primary[1] == node.port
+            )
+            return bool(found)
+
+        # While the nodes tell each other of the last move, for a moment none may say so.
+        _until(said, f"nobody owns the slot of {key}")
+        return found[0]
 
     def begin(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Begin to move a slot."""
@@ -142,9 +150,9 @@ def _replicates(replica: RedisServer, primary: str) -> bool:
     return True
 
 
-def _until(ready: Any) -> None:
+def _until(ready: Any, complaint: str = "the cluster does not form") -> None:
     deadline = time.monotonic() + READY_WITHIN
     while not ready():
         if time.monotonic() > deadline:
-            raise TimeoutError("the cluster does not form")
+            raise TimeoutError(complaint)
         time.sleep(0.02)
