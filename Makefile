@@ -122,8 +122,9 @@ soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10
 docs: setup ## check the links and run the examples of the documentation
 	@$(BIN)/pytest tests/test_docs.py
 
-lab: ## run the article's claims as experiments
-	@echo "The experiments are not built yet."; exit 1
+lab: setup ## the claims about JWTs and sessions, as experiments on this machine; ARGS="revocation", ARGS=--json, ARGS=--help
+	@$(PYTHON) tools/programs.py
+	@$(BIN)/coatcheck-lab run $(ARGS)
 
 lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer versions
 	@$(LOCK) requirements/uv.in -o requirements/uv.txt

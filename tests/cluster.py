@@ -92,7 +92,8 @@ class Cluster:
 
     def owner(self, key: str) -> RedisServer:
         """The primary of a key's slot, as itself says: others may not have heard yet."""
-        slot, found = key_slot(key.encode()), []
+        slot = key_slot(key.encode())
+        found: list[RedisServer] = []
 
         def said() -> bool:
             found.extend(

@@ -7,22 +7,12 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
+from coatcheck_lab.chromium import started
 from tests.browser.device import Device
 from tests.lab.demo import DemoServer
 from tools import programs
-
-# Chromium stays quiet and stateless, and runs as root in a container.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 # Of this folder, not of the whole run: while it lives, Playwright's event loop runs in the main thread, and the
@@ -30,10 +20,10 @@ FLAGS = [
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=programs.find("chromium"), args=FLAGS)
+    executable = programs.find("chromium")
+    assert executable is not None
+    with started(executable) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="package")

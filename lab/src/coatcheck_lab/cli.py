@@ -1,4 +1,4 @@
-"""The command line: `coatcheck-lab demo`."""
+"""The command line: `coatcheck-lab demo` and `coatcheck-lab run`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from .experiments import NUMBERS
 
 MAX_WORKERS = 16
 
@@ -29,6 +31,12 @@ def _seconds(text: str) -> int:
     if seconds < 1:
         raise argparse.ArgumentTypeError("at least one second")
     return seconds
+
+
+def _row(text: str) -> str:
+    if text not in NUMBERS:
+        raise argparse.ArgumentTypeError(f"no row is called {text!r}; there are {', '.join(NUMBERS)}")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -62,6 +70,15 @@ def _parser() -> argparse.ArgumentParser:
         help="age of a sign-in after which devices, roles and the password ask for the password again "
         "(default: %(default)s)",
     )
+    run = commands.add_parser(
+        "run",
+        help="what is claimed of JWTs and sessions, as experiments",
+        description="Tries each claim on this machine, with the same application and each way to stay logged in.",
+        epilog=f"Rows: {', '.join(NUMBERS)}.",
+    )
+    run.add_argument("rows", nargs="*", metavar="ROW", type=_row, help="only these rows (default: all)")
+    run.add_argument("--json", action="store_true", help="print the report's data; progress goes to standard error")
+    run.add_argument("--html", type=Path, metavar="FILE", help="write the report as a page")
     return parser
 
 
@@ -69,6 +86,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status. Raises SystemExit for a command line that makes no sense."""
     options = _parser().parse_args(arguments)
     try:
+        if options.command == "run":
+            from .run import run_experiments
+
+            return run_experiments(options.rows, as_json=options.json, report=options.html)
         from .demo.serve import serve
 
         return serve(options.port, options.workers, options.data, options.confirm_after)

@@ -19,13 +19,10 @@ from urllib.parse import urlsplit
 from coatcheck import AsyncSessionManager, generate_secret
 from coatcheck.errors import ConfigurationError
 
+from .. import processes
 from .settings import Settings
 from .state import State
 from .users import SEED
-
-HOST = "127.0.0.1"
-STOP_WITHIN = 4.0
-"""Seconds that the workers have for their last responses, together."""
 
 _KEPT = {True: "", False: ", removed at the end"}
 
@@ -35,7 +32,7 @@ def serve(port: int, workers: int, data: Path | None, confirm_after: int) -> int
     for signum in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.default_int_handler)
     try:
-        listener = _listen(port)
+        listener = processes.listen(port)
     except OSError as error:
         return _say(_no_port(port, error))
     with listener, _folder(data) as folder:
@@ -54,19 +51,6 @@ def serve(port: int, workers: int, data: Path | None, confirm_after: int) -> int
 def _say(text: str) -> int:
     print(text, file=sys.stderr)
     return 1
-
-
-def _listen(port: int) -> socket.socket:
-    """A listening socket, made here: the workers share it, and a port in use shows at once."""
-    listener = socket.socket()
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((HOST, port))
-        listener.listen(128)
-    except OSError:
-        listener.close()
-        raise
-    return listener
 
 
 def _no_port(port: int, error: OSError) -> str:
@@ -117,7 +101,7 @@ def _secret_file(folder: Path) -> Path:
 
 
 def _introduce(state: State, port: int, workers: int, store: str, *, kept: bool) -> None:
-    print(f"\nThe vault is open at http://{HOST}:{port}\n")
+    print(f"\nThe vault is open at http://{processes.HOST}:{port}\n")
     for name, password, _ in SEED:
         user = state.users.check(name, password)
         role, shown = (user.role, password) if user else ("", "(its password was changed)")
@@ -129,13 +113,12 @@ def _introduce(state: State, port: int, workers: int, store: str, *, kept: bool)
 
 
 def _run(listener: socket.socket, workers: int, arguments: list[str], environment: dict[str, str]) -> int:
-    command = [sys.executable, "-m", "coatcheck_lab.demo.worker", "--fd", str(listener.fileno()), *arguments]
-    processes: list[subprocess.Popen[bytes]] = []
+    running: list[subprocess.Popen[bytes]] = []
     status = 0
     try:
-        while len(processes) < workers:
-            processes.append(_start(command, listener, environment))
-        while all(process.poll() is None for process in processes):
+        while len(running) < workers:
+            running.append(processes.start("coatcheck_lab.demo.worker", listener, arguments, environment))
+        while all(process.poll() is None for process in running):
             time.sleep(0.1)
         status = _say("A worker process ended by itself, so the demo stops.")
     except KeyboardInterrupt:
@@ -143,30 +126,5 @@ def _run(listener: socket.socket, workers: int, arguments: list[str], environmen
     finally:
         for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.SIG_IGN)  # the end below is bounded
-        _stop(processes)
+        processes.stop(running)
     return status
-
-
-def _start(command: list[str], listener: socket.socket, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    # A session of its own keeps the terminal's ctrl-C from the worker: only its parent tells it to stop, by
-    # closing the pipe, which the kernel does too if the parent is killed.
-    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
-        command,
-        stdin=subprocess.PIPE,
-        pass_fds=[listener.fileno()],
-        start_new_session=True,
-        env=environment,
-    )
-
-
-def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        if process.stdin:
-            process.stdin.close()
-    deadline = time.monotonic() + STOP_WITHIN
-    for process in processes:
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

@@ -1,0 +1,79 @@
+"""The stateless JWT: the whole session in a signed token, in a cookie or in the page's local storage. No store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NoReturn, cast
+
+import jwt
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+
+from .mechanism import COOKIE, Login, Settings, Unable
+
+ALGORITHM = "HS256"
+HANDED_OVER = "X-Token"
+"""The response header that brings the token to a page that keeps it in local storage."""
+
+
+class StatelessJWT:
+    """PyJWT as its documentation uses it: one algorithm, a secret of 32 bytes, `exp` checked."""
+
+    middleware: Sequence[Middleware] = ()
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    async def login_of(self, request: HTTPConnection) -> Login | None:
+        claims = self._claims(request)
+        return Login(claims["sub"], claims["fields"]) if claims else None
+
+    async def log_in(self, request: Request, response: Response, user: str, fields: Mapping[str, Any]) -> None:
+        self._send(response, {"sub": user, "fields": dict(fields)} | self._expiry())
+
+    async def keep(self, request: Request, response: Response, name: str, value: Any) -> None:
+        claims = self._claims(request)
+        if claims:
+            claims["fields"][name] = value
+            self._send(response, claims)
+
+    async def log_out(self, request: Request, response: Response) -> None:
+        # The browser forgets it. Whoever has a copy has it until `exp`.
+        response.delete_cookie(COOKIE)
+
+    async def revoke(self, user: str) -> NoReturn:
+        raise Unable("nothing on the server knows which tokens there are")
+
+    async def change_role(self, user: str, role: str) -> NoReturn:
+        raise Unable("the role was written into the token at login")
+
+    async def shorten(self, request: Request, seconds: float) -> NoReturn:
+        raise Unable("the token says until when it is valid, and is in the client's hands")
+
+    def _expiry(self) -> dict[str, Any]:
+        return {"exp": time.time() + self.settings.absolute}
+
+    def _claims(self, request: HTTPConnection) -> dict[str, Any] | None:
+        if self.settings.storage == "cookie":
+            token = request.cookies.get(COOKIE, "")
+        else:
+            token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        try:
+            return jwt.decode(token, self.settings.secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
+        except jwt.InvalidTokenError:
+            return None
+
+    def _send(self, response: Response, claims: dict[str, Any]) -> None:
+        token = jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM)
+        if self.settings.storage == "local":
+            response.headers[HANDED_OVER] = token
+            return
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=int(self.settings.absolute),
+            httponly=True,
+            samesite=cast(Literal["lax", "none"], self.settings.same_site),
+        )

@@ -1,0 +1,112 @@
+"""Row 2: the lines of code that each verb takes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ..contenders import DENYLIST, STATELESS, Contender
+from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
+
+if TYPE_CHECKING:
+    from ..laboratory import Laboratory
+
+VERBS = {
+    "log in": "log_in",
+    "recognise": "login_of",
+    "log out": "log_out",
+    "expiry": "_expiry",
+    "revocation": "revoke",
+    "change of role": "change_role",
+}
+"""What an application needs, and the lab's method for it."""
+
+ALL = "in all"
+
+
+def measure(laboratory: Laboratory) -> Measured:
+    """Lines of each verb, with the helpers that it calls; None for what the running application refuses to do."""
+    asked = dict(laboratory.contenders)
+    if laboratory.has_redis:
+        asked[DENYLIST.name] = DENYLIST
+    found: dict[str, dict[str, Value]] = {}
+    for name, contender in asked.items():
+        laboratory.tell(name)
+        with laboratory.site(contender) as site:
+            can = {
+                "revoke": site.operator("revoke", user="ada").status_code == 200,
+                "change_role": site.operator("role", user="ada", role="reader").status_code == 200,
+            }
+        kind = _class_of(contender)
+        verbs: dict[str, Value] = {
+            verb: len(lines(kind, method)) if can.get(method, True) else None for verb, method in VERBS.items()
+        }
+        found[name] = verbs | {ALL: len(set().union(*(lines(kind, method) for method in VERBS.values())))}
+    return found
+
+
+def _class_of(contender: Contender) -> type:
+    module, _, name = contender.made_by.partition(":")
+    found: type = getattr(import_module(module), name)
+    return found
+
+
+def lines(kind: type, method: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    """The statements of a method and of what it calls of its own class, without comments and docstrings."""
+    function = getattr(kind, method)
+    source = textwrap.dedent(inspect.getsource(function))
+    [definition] = ast.parse(source).body
+    assert isinstance(definition, ast.FunctionDef | ast.AsyncFunctionDef)  # noqa: S101 (for the type checkers)
+    found = {f"{method}:{line}" for line in ast.unparse(ast.Module(_said(definition), [])).splitlines()}
+    for node in ast.walk(definition):
+        name = node.attr if isinstance(node, ast.Attribute) else ""
+        if name.startswith("_") and name not in seen | {method} and inspect.isroutine(getattr(kind, name, None)):
+            found |= lines(kind, name, seen | {method})
+    return found
+
+
+def _said(definition: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    return definition.body[1:] if ast.get_docstring(definition) else definition.body
+
+
+def judge(measured: Measured) -> Verdict:
+    """Easier is what does every verb in fewer lines."""
+    able = {name: values[ALL] for name, values in measured.items() if None not in values.values()}
+    fewest = min(int(count or 0) for count in able.values()) if able else 0
+    best = [name for name, count in able.items() if count == fewest]
+    cannot = [
+        f"{name} cannot: {', '.join(verb for verb, count in values.items() if count is None)}"
+        for name, values in measured.items()
+        if name not in able
+    ]
+    told = ", ".join(f"{name} {count}" for name, count in able.items())
+    return Verdict(
+        any(name in best for name in (*STATELESS, DENYLIST.name)),
+        f"Lines for all verbs: {told}. {'; '.join(cannot) + '.' if cannot else ''}",
+        best,
+    )
+
+
+def chart(measured: Measured) -> Chart:
+    """Lines in all."""
+    return Chart(
+        "bars",
+        "Code for what was possible",
+        "lines",
+        {name: [(0, float(values[ALL] or 0))] for name, values in measured.items()},
+    )
+
+
+EASE = Experiment(
+    name="ease",
+    part=Part.ADVANTAGE,
+    claim="JWTs are easier to use.",
+    done="Count the lines that each verb takes in the lab's own applications, helpers included, without comments, and "
+    "ask the running applications what they can do at all.",
+    measure=measure,
+    judge=judge,
+    chart=chart,
+)

@@ -1,0 +1,50 @@
+"""Row 3: what can be kept with a login, by type and size, in a real browser."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..contenders import STATELESS
+from ..contenders.samples import SAMPLES
+from .experiment import Experiment, Measured, Part, Value, Verdict
+
+if TYPE_CHECKING:
+    from ..laboratory import Laboratory
+
+KEPT = f"kept as they were, of {len(SAMPLES)}"
+
+
+def measure(laboratory: Laboratory) -> Measured:
+    """For each value: store it with a login, and look whether the next request gets it back as it was."""
+    found: dict[str, dict[str, Value]] = {}
+    for name in laboratory.contenders:
+        laboratory.tell(name)
+        values: dict[str, Value] = {}
+        with laboratory.site(name) as site, laboratory.tab(site) as tab:
+            for sample in SAMPLES:
+                tab.log_in()
+                tab.ask(f"/keep/{sample}", {})
+                values[sample] = bool((tab.ask(f"/kept/{sample}") or {}).get("same"))
+        found[name] = {KEPT: sum(bool(value) for value in values.values())} | values
+    return found
+
+
+def judge(measured: Measured) -> Verdict:
+    """More flexible is what keeps more."""
+    kept = {name: int(values[KEPT] or 0) for name, values in measured.items()}
+    best = [name for name, count in kept.items() if count == max(kept.values())]
+    told = ", ".join(f"{name} {count}" for name, count in kept.items())
+    holds = any(kept[name] > kept["session"] for name in STATELESS if name in kept)
+    return Verdict(holds, f"Of {len(SAMPLES)} values came back as they were: {told}.", best)
+
+
+FLEXIBILITY = Experiment(
+    name="flexibility",
+    part=Part.ADVANTAGE,
+    claim="JWTs are more flexible: they hold whatever the application wants.",
+    done="In a real Chromium: log in, keep a value with the login, and compare it with what the next request finds. "
+    "No value is converted by hand.",
+    measure=measure,
+    judge=judge,
+    needs=("chromium",),
+)

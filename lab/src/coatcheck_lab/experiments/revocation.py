@@ -1,0 +1,93 @@
+"""Row 12: how long a login that was ended is still accepted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
+
+if TYPE_CHECKING:
+    from ..laboratory import Laboratory, Site, Visitor
+
+LIFETIME = 6.0
+"""Seconds that a login lasts here. In life it is hours or days: what is left of it is what is measured."""
+
+ENDS = ("logout", "password changed", "attack detected")
+
+
+def measure(laboratory: Laboratory) -> Measured:
+    """For each way to end a login: seconds from its acknowledgement until a copy of the login is refused."""
+    found: dict[str, dict[str, Value]] = {}
+    for name in laboratory.contenders:
+        laboratory.tell(name)
+        with laboratory.site(name, absolute=LIFETIME) as site:
+            found[name] = _ended(site)
+    return found
+
+
+def _ended(site: Site) -> dict[str, Value]:
+    """All ways at once, so that a JWT's remaining lifetime is waited for once: each with a user's own login."""
+
+    def copied(user: str) -> tuple[Visitor, Visitor]:
+        owner, thief = site.client(), site.client()
+        owner.log_in(user)
+        thief.copy(owner)
+        return owner, thief
+
+    owner, logged_out = copied("ada")
+    _, changed = copied("eve")
+    _, attacked = copied("mallory")
+    acts: dict[str, tuple[Callable[[], object], Visitor]] = {
+        "logout": (lambda: owner.post("/log-out"), logged_out),
+        "password changed": (lambda: site.operator("revoke", user="eve"), changed),
+        "attack detected": (lambda: site.operator("revoke", user="mallory"), attacked),
+    }
+    since: dict[str, float] = {}
+    for what, (act, copy) in acts.items():
+        if copy.me()["user"] is None:
+            raise RuntimeError("a copy of a login is no login")
+        act()
+        since[what] = time.monotonic()
+    refused: dict[str, Value] = {}
+    while len(refused) < len(acts):
+        for what, (_, copy) in acts.items():
+            if what not in refused and copy.me()["user"] is None:
+                refused[what] = round(time.monotonic() - since[what], 3)
+        time.sleep(0.02)
+    return {f"{what}: seconds until refused": refused[what] for what in ENDS}
+
+
+def judge(measured: Measured) -> Verdict:
+    """A login is revocable if it was refused long before it would have ended by itself."""
+    longest = {name: max(float(value or 0) for value in values.values()) for name, values in measured.items()}
+    slow = [name for name, seconds in longest.items() if seconds > LIFETIME / 2]
+    holds = any(name.startswith("jwt") and name != "jwt-stateful" for name in slow) and "session" not in slow
+    told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in longest.items())
+    return Verdict(
+        holds,
+        f"Of a login of {LIFETIME:g} s, a copy was accepted after its end for at most: {told}. What is left of a JWT's "
+        "lifetime is how long it cannot be revoked.",
+        [name for name in measured if name not in slow],
+    )
+
+
+def chart(measured: Measured) -> Chart:
+    """From "it is ended" until it was."""
+    longest = {name: [(0.0, max(float(value or 0) for value in values.values()))] for name, values in measured.items()}
+    return Chart(
+        "timeline", "Still accepted after its end", "seconds", longest, limits={"the login's lifetime": LIFETIME}
+    )
+
+
+REVOCATION = Experiment(
+    name="revocation",
+    part=Part.DRAWBACK,
+    claim="A JWT cannot be revoked one by one: what is ended stays valid until it expires.",
+    done="Log in, copy what the browser holds, end the login by logout, password change and an operator's word; "
+    "use the copy until it is refused.",
+    measure=measure,
+    judge=judge,
+    chart=chart,
+)

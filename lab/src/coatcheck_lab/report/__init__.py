@@ -1,0 +1,1 @@
+"""What was measured, as data, as a page and in a terminal."""

@@ -1,0 +1,43 @@
+"""`coatcheck-lab run`: experiments one after the other, with progress, a table, and a report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from .experiments import EXPERIMENTS, NUMBERS
+from .experiments.experiment import Row, run
+from .laboratory import Laboratory
+from .report import html, table
+from .report.data import as_data
+
+
+def run_experiments(names: Sequence[str], *, as_json: bool, report: Path | None) -> int:
+    """Run those rows, or all; the exit status."""
+    # Progress is no part of what a script reads.
+    console = Console(stderr=as_json)
+    chosen = [experiment for experiment in EXPERIMENTS if not names or experiment.name in names]
+    rows: list[Row] = []
+    with console.status("Preparing the laboratory") as status, Laboratory() as laboratory:
+        for experiment in chosen:
+            number = NUMBERS[experiment.name]
+            head = f"{number:>2} {experiment.name}"
+            status.update(head)
+            laboratory.tell = lambda text, head=head: status.update(f"{head}: {text}")  # type: ignore[misc]
+            row = run(number, experiment, laboratory)
+            rows.append(row)
+            console.print(table.line(row), highlight=False)
+        data = as_data(rows, laboratory)
+    if as_json:
+        json.dump(data, sys.stdout, indent=2)
+        print()
+    else:
+        console.print(table.summary(rows))
+    if report is not None:
+        report.write_text(html.page(data))
+        console.print(f"The report: {report}", highlight=False)
+    return 0
