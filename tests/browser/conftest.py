@@ -22,8 +22,8 @@ def chromium() -> Iterator[Browser]:
     """Debian's Chromium, headless."""
     executable = programs.find("chromium")
     assert executable is not None
-    with started(executable) as browser:
-        yield browser
+    with started(executable) as chromium:
+        yield chromium.browser
 
 
 @pytest.fixture(scope="package")

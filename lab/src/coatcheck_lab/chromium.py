@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, sync_playwright
 
-FLAGS = (
+FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -17,15 +19,36 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-)
+]
+
+
+class Chromium:
+    """The browser with its usual settings, and others of it with settings that somebody has changed."""
+
+    def __init__(self, kind: BrowserType, executable: Path) -> None:
+        self._kind, self._executable = kind, executable
+        self.browser: Browser = kind.launch(executable_path=executable, args=FLAGS)
+
+    @contextmanager
+    def set_up(self, preferences: Mapping[str, Any]) -> Iterator[BrowserContext]:
+        """A new browser with these of Chromium's own preferences, as its settings page would write them."""
+        with TemporaryDirectory(prefix="coatcheck-lab-", ignore_cleanup_errors=True) as folder:
+            profile = Path(folder) / "Default"
+            profile.mkdir()
+            (profile / "Preferences").write_text(json.dumps(preferences))
+            context = self._kind.launch_persistent_context(folder, executable_path=self._executable, args=FLAGS)
+            try:
+                yield context
+            finally:
+                context.close()
 
 
 @contextmanager
-def started(executable: Path, **options: Any) -> Iterator[Browser]:
-    """A browser of that executable; further options are Playwright's for `launch`."""
+def started(executable: Path) -> Iterator[Chromium]:
+    """That executable, headless, until the block ends."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS), **options)
+        chromium = Chromium(playwright.chromium, executable)
         try:
-            yield browser
+            yield chromium
         finally:
-            browser.close()
+            chromium.browser.close()

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -24,9 +25,14 @@ from .contenders.mechanism import Settings
 from .programs import find
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
-
+    from .chromium import Chromium
+    from .experiments.experiment import Value
     from .tab import Tab
+
+_TLS = httpx.create_ssl_context()
+"""Made once: it takes longer than a request."""
+
+WORKER = "coatcheck_lab.contenders.worker"
 
 READY_WITHIN = 20.0
 """Seconds that a server may take until it answers."""
@@ -48,6 +54,10 @@ class Site:
         """A client with a cookie jar, and what a page would keep in local storage."""
         return self.guests.enter_context(Visitor(url or self.url, self.settings))
 
+    def stranger(self) -> httpx.Client:
+        """A client that has nothing, and keeps nothing. Use `with`."""
+        return httpx.Client(base_url=self.url, timeout=10, verify=_TLS)
+
     def url_of(self, number: int) -> str:
         """Of one process, past any proxy."""
         return f"http://{processes.HOST}:{self.ports[number]}"
@@ -55,14 +65,15 @@ class Site:
     def operator(self, verb: str, **form: Any) -> httpx.Response:
         """What an operator asks: "revoke" or "role"."""
         headers = {OPERATOR: self.settings.secret}
-        return httpx.post(f"{self.url}/operator/{verb}", data=form, headers=headers, timeout=10)
+        return httpx.post(f"{self.url}/operator/{verb}", data=form, headers=headers, timeout=10, verify=_TLS)
 
 
 class Visitor(httpx.Client):
     """As the lab's page behaves: cookies in a jar, a token in local storage sent along by the page."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        super().__init__(base_url=url, timeout=10)
+        super().__init__(base_url=url, timeout=10, verify=_TLS)
+        self.settings = settings
         self._local = settings.storage == "local"
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
@@ -76,10 +87,34 @@ class Visitor(httpx.Client):
         """Log in with the right password; raises `httpx.HTTPStatusError` if the application does not agree."""
         return self.post("/log-in", data={"name": name, "password": PASSWORD} | form).raise_for_status()
 
+    def link(self, file: str, seconds: float) -> str:
+        """A link to a file, for so many seconds."""
+        answer = self.post(f"/ticket/{file}", data={"seconds": seconds})
+        link: str = answer.raise_for_status().json()["link"]
+        return link
+
     def me(self) -> Mapping[str, Any]:
         """What the application says of this visitor: "user" (None for nobody), "role", "process"."""
         answer: Mapping[str, Any] = self.get("/me").json()
         return answer
+
+    @property
+    def token(self) -> str:
+        """What the login is, of a visitor who has one: the only cookie's value, or what the page keeps."""
+        if self._local:
+            return self.headers["Authorization"].removeprefix("Bearer ")
+        [token] = self.cookies.values()
+        return token
+
+    def impostor(self, token: str) -> Visitor:
+        """Another client, which shows that token in the way of this one. Use `with`."""
+        other = Visitor(str(self.base_url), self.settings)
+        if self._local:
+            other.headers["Authorization"] = f"Bearer {token}"
+        else:
+            [name] = self.cookies
+            other.headers["Cookie"] = f"{name}={token}"
+        return other
 
     def copy(self, other: Visitor) -> None:
         """Have what the other client holds, as a thief has it."""
@@ -99,8 +134,7 @@ class Laboratory:
         """`tell`: hears what is being done, in a few words."""
         self.contenders, self.tell = contenders, tell
         self._stack = contextlib.ExitStack()
-        self._browser: Browser | None = None
-        self._numbers = 0
+        self._chromium: Chromium | None = None
         self.has_redis = False
 
     def __enter__(self) -> Laboratory:
@@ -121,6 +155,12 @@ class Laboratory:
         """In words, where sessions are."""
         return "Redis" if self.has_redis else "SQLite"
 
+    def at_once(self, measure: Callable[[str], Mapping[str, Value]]) -> dict[str, Mapping[str, Value]]:
+        """What `measure` finds for each contender, all at the same time: for experiments that mostly wait."""
+        self.tell("all contenders at once")
+        with ThreadPoolExecutor() as pool:
+            return dict(zip(self.contenders, pool.map(measure, self.contenders), strict=True))
+
     # -- servers -----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
@@ -140,15 +180,16 @@ class Laboratory:
         made = replace(made, **settings)
         with contextlib.ExitStack() as stack:
             running: list[subprocess.Popen[bytes]] = []
+            log = stack.enter_context((folder / "log").open("ab"))
             stack.callback(lambda: processes.stop(running))
             ports = []
             for _ in range(workers):
                 # Closed here: where the process has gone nobody answers.
                 with processes.listen() as listener:
-                    running.append(processes.start("coatcheck_lab.contenders.worker", listener, [], made.environment()))
+                    running.append(processes.start(WORKER, listener, [], made.environment(), log))
                     ports.append(listener.getsockname()[1])
             for port in ports:
-                _until(partial(_answers, port), "the application does not start")
+                _until(partial(_answers, port), f"the application does not start: {folder}/log")
             yield Site(
                 f"http://{processes.HOST}:{ports[0]}", made, running, ports, stack.enter_context(contextlib.ExitStack())
             )
@@ -208,27 +249,24 @@ class Laboratory:
     # -- browsers ----------------------------------------------------------------------------------------
 
     @property
-    def browser(self) -> Browser:
-        """A real Chromium, headless; started when it is first asked for."""
-        if self._browser is None:
+    def chromium(self) -> Chromium:
+        """A real one, headless; started when it is first asked for."""
+        if self._chromium is None:
             from .chromium import started
 
-            self._browser = self._stack.enter_context(started(_found("chromium")))
-        return self._browser
+            self._chromium = self._stack.enter_context(started(_found("chromium")))
+        return self._chromium
 
     @contextlib.contextmanager
     def tab(self, site: Site, url: str | None = None) -> Iterator[Tab]:
         """A tab of a browser that has nothing from before, with the site's page; `url`: as a proxy shows it."""
         from .tab import Tab
 
-        with self.browser.new_context() as context:
+        with self.chromium.browser.new_context() as context:
             yield Tab(context.new_page(), url or site.url)
 
     def _new_folder(self) -> Path:
-        self._numbers += 1
-        folder = self.folder / f"{self._numbers}"
-        folder.mkdir()
-        return folder
+        return Path(mkdtemp(dir=self.folder))
 
 
 def _found(program: str) -> Path:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 import uvicorn
 
@@ -39,9 +39,13 @@ def listen(port: int = 0) -> socket.socket:
 
 
 def start(
-    module: str, listener: socket.socket, arguments: Sequence[str], env: Mapping[str, str]
+    module: str,
+    listener: socket.socket,
+    arguments: Sequence[str],
+    env: Mapping[str, str],
+    log: IO[bytes] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Run a module of ours as a process that serves on that socket."""
+    """Run a module of ours as a process that serves on that socket. `log`: where it prints; None: where we do."""
     # A session of its own keeps the terminal's ctrl-C from the worker: only its parent tells it to stop, by
     # closing the pipe, which the kernel does too if the parent is killed.
     return subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -50,6 +54,8 @@ def start(
         pass_fds=[listener.fileno()],
         start_new_session=True,
         env=env,
+        stdout=log,
+        stderr=log,
     )
 
 

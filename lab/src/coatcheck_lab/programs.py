@@ -14,6 +14,7 @@ COMMANDS = {
     "node": ("node", "nodejs"),
     "java": ("java",),
     "go": ("go",),
+    "sh": ("sh",),
 }
 """Names that each goes by."""
 

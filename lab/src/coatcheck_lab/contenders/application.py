@@ -13,8 +13,9 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.datastructures import FormData
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import Receive, Scope, Send
 
 from .mechanism import Mechanism, Settings, Unable
 from .samples import SAMPLES
@@ -24,6 +25,9 @@ OPERATOR = "X-Operator"
 """The header in which an operator shows the application's secret."""
 
 PAGE = Path(__file__).with_name("page.html").read_text()
+
+FILES = {"report": Path(__file__), "salaries": Path(__file__).with_name("page.html")}
+"""What there is to download."""
 
 
 def prepare(users: str) -> None:
@@ -52,16 +56,23 @@ def create() -> Starlette:
         "/transfer": (desk.transfer, "POST"),
         "/keep/{sample}": (desk.keep, "POST"),
         "/kept/{sample}": (desk.kept, "GET"),
+        "/ticket/{file}": (desk.ticket, "POST"),
         "/shorten": (desk.shorten, "POST"),
         "/operator/revoke": (desk.revoke, "POST"),
         "/operator/role": (desk.role, "POST"),
     }
-    routes = [Route(path, endpoint, methods=[method]) for path, (endpoint, method) in verbs.items()]
+    routes: list[BaseRoute] = [Route(path, endpoint, methods=[method]) for path, (endpoint, method) in verbs.items()]
+    routes.append(Mount("/files", mechanism.gate(_send_file)))
     return Starlette(routes=routes, middleware=list(mechanism.middleware), exception_handlers={Unable: _unable})
 
 
 async def _unable(_: Request, error: Exception) -> Response:
     return JSONResponse({"done": None, "why": str(error)}, 501)
+
+
+async def _send_file(scope: Scope, receive: Receive, send: Send) -> None:
+    """The file that the gate names, in ranges if somebody resumes."""
+    await FileResponse(FILES[scope["lab.file"]])(scope, receive, send)
 
 
 class _Desk:
@@ -121,6 +132,14 @@ class _Desk:
         value = login.fields.get("sample") if login else None
         wanted = SAMPLES[request.path_params["sample"]]
         return JSONResponse({"same": type(value) is type(wanted) and value == wanted})
+
+    async def ticket(self, request: Request) -> Response:
+        """The link for one download of a file."""
+        if await self._mechanism.login_of(request) is None:
+            return JSONResponse({"why": "please log in"}, 401)
+        seconds = float(_text(await request.form(), "seconds"))
+        ticket = await self._mechanism.ticket(request, request.path_params["file"], seconds)
+        return JSONResponse({"link": f"/files/?ticket={ticket}"})
 
     async def shorten(self, request: Request) -> Response:
         await self._mechanism.shorten(request, float(_text(await request.form(), "seconds")))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol, Self
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 VARIABLE = "COATCHECK_LAB_SETTINGS"
 """The environment variable that brings the settings to a server process."""
@@ -88,6 +89,14 @@ class Mechanism(Protocol):
 
     async def change_role(self, user: str, role: str) -> int:
         """An operator changed a user's role; in how many logins it was changed."""
+        raise NotImplementedError
+
+    async def ticket(self, request: Request, file: str, seconds: float) -> str:
+        """What a link carries, that is to open one file within so many seconds."""
+        raise NotImplementedError
+
+    def gate(self, files: ASGIApp) -> ASGIApp:
+        """Before the files: lets those in who have a ticket, and tells the file's name with `scope["lab.file"]`."""
         raise NotImplementedError
 
     async def shorten(self, request: Request, seconds: float) -> None:

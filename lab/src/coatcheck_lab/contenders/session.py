@@ -9,8 +9,10 @@ from typing import Any, Literal, cast
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coatcheck import AsyncSessionManager, CookieSettings, Policy
+from coatcheck.integrations.gate import TicketGate, ticket_from
 from coatcheck.integrations.starlette import SessionMiddleware, session_from
 
 from .mechanism import Login, Settings
@@ -52,6 +54,17 @@ class SessionCookie:
 
     async def change_role(self, user: str, role: str) -> int:
         return await self.manager.update_user(user, {"role": role})
+
+    async def ticket(self, request: Request, file: str, seconds: float) -> str:
+        ttl = timedelta(seconds=seconds)
+        return await self.manager.tickets.issue("download", {"file": file}, session=session_from(request), ttl=ttl)
+
+    def gate(self, files: ASGIApp) -> ASGIApp:
+        async def named(scope: Scope, receive: Receive, send: Send) -> None:
+            scope["lab.file"] = ticket_from(scope).claims["file"]
+            await files(scope, receive, send)
+
+        return TicketGate(named)
 
     async def shorten(self, request: Request, seconds: float) -> None:
         session_from(request).set_lifetime(absolute=timedelta(seconds=seconds))

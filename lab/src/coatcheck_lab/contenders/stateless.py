@@ -10,6 +10,7 @@ import jwt
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .mechanism import COOKIE, Login, Settings, Unable
 
@@ -48,6 +49,23 @@ class StatelessJWT:
 
     async def change_role(self, user: str, role: str) -> NoReturn:
         raise Unable("the role was written into the token at login")
+
+    async def ticket(self, request: Request, file: str, seconds: float) -> str:
+        claims = {"aud": "download", "file": file, "exp": time.time() + seconds}
+        return jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM)
+
+    def gate(self, files: ASGIApp) -> ASGIApp:
+        async def check(scope: Scope, receive: Receive, send: Send) -> None:
+            token = Request(scope).query_params.get("ticket", "")
+            try:
+                claims = jwt.decode(token, self.settings.secret, algorithms=[ALGORITHM], audience="download")
+            except jwt.InvalidTokenError:
+                await Response("This link is not valid.", 403)(scope, receive, send)
+                return
+            scope["lab.file"] = claims["file"]
+            await files(scope, receive, send)
+
+        return check
 
     async def shorten(self, request: Request, seconds: float) -> NoReturn:
         raise Unable("the token says until when it is valid, and is in the client's hands")

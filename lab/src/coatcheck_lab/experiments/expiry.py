@@ -20,20 +20,20 @@ MARGIN = 0.8
 
 def measure(laboratory: Laboratory) -> Measured:
     """Four logins of one application, at once."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name, absolute=ABSOLUTE, idle=IDLE) as site:
-            found[name] = _lifetimes(site)
-    return found
+            return _lifetimes(site)
+
+    return laboratory.at_once(one)
 
 
 def _lifetimes(site: Site) -> dict[str, Value]:
     used, left, shortened = site.client(), site.client(), site.client()
-    began = time.monotonic()
     for visitor in (used, left, shortened):
         visitor.log_in()
     able = shortened.post("/shorten", data={"seconds": SHORTENED}).status_code == 200
+    began = time.monotonic()
     seen: dict[str, Value] = {}
 
     def use_until(seconds: float) -> bool:

@@ -19,12 +19,12 @@ ENDS = ("logout", "password changed", "attack detected")
 
 def measure(laboratory: Laboratory) -> Measured:
     """For each way to end a login: seconds from its acknowledgement until a copy of the login is refused."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name, absolute=LIFETIME) as site:
-            found[name] = _ended(site)
-    return found
+            return _ended(site)
+
+    return laboratory.at_once(one)
 
 
 def _ended(site: Site) -> dict[str, Value]:
