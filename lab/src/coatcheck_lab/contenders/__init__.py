@@ -19,8 +19,8 @@ class Contender(NamedTuple):
 _HERE = "coatcheck_lab.contenders"
 
 CONTENDERS = {
-    "jwt-cookie": Contender("jwt-cookie", "stateless JWT, in a cookie", f"{_HERE}.stateless:StatelessJWT"),
-    "jwt-local": Contender("jwt-local", "stateless JWT, in local storage", f"{_HERE}.stateless:StatelessJWT", "local"),
+    "jwt-cookie": Contender("jwt-cookie", "JWT in a cookie", f"{_HERE}.stateless:StatelessJWT"),
+    "jwt-local": Contender("jwt-local", "JWT in local storage", f"{_HERE}.stateless:StatelessJWT", "local"),
     "jwt-stateful": Contender("jwt-stateful", "stateful JWT", f"{_HERE}.stateful:StatefulJWT"),
     "session": Contender("session", "session cookie", f"{_HERE}.session:SessionCookie"),
 }
@@ -29,5 +29,5 @@ CONTENDERS = {
 STATELESS = ("jwt-cookie", "jwt-local")
 SESSIONS = ("jwt-stateful", "session")
 
-DENYLIST = Contender("jwt-denylist", "stateless JWT with a denylist", f"{_HERE}.denylist:DenylistJWT")
+DENYLIST = Contender("jwt-denylist", "JWT with a denylist", f"{_HERE}.denylist:DenylistJWT")
 """What a JWT becomes that can be revoked: measured where revocation is."""

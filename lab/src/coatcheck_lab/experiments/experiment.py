@@ -23,9 +23,9 @@ Measured = Mapping[str, Mapping[str, Value]]
 class Part(StrEnum):
     """Which part of the argument a row belongs to."""
 
-    ADVANTAGE = "claimed advantage of JWT sessions"
-    DRAWBACK = "drawback of JWT sessions"
-    USE = "use that is right for a JWT"
+    ADVANTAGE = "claimed advantages of JWT sessions"
+    DRAWBACK = "drawbacks of JWT sessions"
+    USE = "uses that are right for a JWT"
 
 
 @dataclass(frozen=True)

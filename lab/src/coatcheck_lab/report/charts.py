@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-WIDTH, LEFT, RIGHT = 720, 170, 70
+WIDTH, LEFT, RIGHT = 720, 160, 70
 ROW = 34
 HEIGHT = 300
 """Of a curve; bars are as high as they are many."""
@@ -66,12 +66,12 @@ def _curves(chart: Mapping[str, Any], names: Sequence[str], titles: Mapping[str,
             f'<line class="limit" x1="60" x2="{60 + wide}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text class="limit" x="{60 + wide + 6}" y="{y + 4:.1f}">{escape(words)}</text>'
         )
-    for name in names:
+    ends = {name: at(*chart["series"][name][-1]) for name in names}
+    for name, level in _apart({name: y for name, (_, y) in ends.items()}).items():
         line = " ".join("{:.1f},{:.1f}".format(*at(x, y)) for x, y in chart["series"][name])
-        x, y = at(*chart["series"][name][-1])
         parts.append(
             f'<polyline class="of-{escape(name)}" points="{line}"/>'
-            f'<text class="of-{escape(name)}" x="{x + 6:.1f}" y="{y + 4:.1f}">{escape(titles.get(name, name))}</text>'
+            f'<text x="{ends[name][0] + 8:.1f}" y="{level + 4:.1f}">{escape(titles.get(name, name))}</text>'
         )
     parts += [
         f'<text x="{at(x, 0)[0]:.1f}" y="{HEIGHT - 22}" text-anchor="middle">{_figure(x)}</text>'
@@ -85,6 +85,16 @@ def _curves(chart: Mapping[str, Any], names: Sequence[str], titles: Mapping[str,
         for name in names
     )
     return _frame(chart, HEIGHT, f"{chart['title']}, in {chart['unit']}, by {chart['axis']}. {told}", "".join(parts))
+
+
+def _apart(levels: Mapping[str, float]) -> dict[str, float]:
+    """Where labels go that would lie over each other: the lowest stays, those above make room."""
+    placed: dict[str, float] = {}
+    free = float("inf")
+    for name, level in sorted(levels.items(), key=lambda item: -item[1]):
+        placed[name] = free = min(level, free - 17)
+    below = max(0.0, 12 - min(placed.values()))
+    return {name: level + below for name, level in placed.items()}
 
 
 def _figure(value: float) -> str:

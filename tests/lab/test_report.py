@@ -1,0 +1,117 @@
+"""The lab's report: a page that needs nothing else, data for scripts, and a plain word where something is lacking."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from coatcheck_lab.contenders import CONTENDERS
+from coatcheck_lab.experiments import EXPERIMENTS
+from coatcheck_lab.experiments import experiment as experiments
+from coatcheck_lab.experiments.experiment import Chart, Experiment, Measured, Part, Row, Verdict, run
+from coatcheck_lab.laboratory import Laboratory
+from coatcheck_lab.report.data import as_data
+from coatcheck_lab.report.html import page
+from tests.lab.demo import COMMAND
+
+HOSTILE = "</script><img src=x onerror=alert(1)>"
+
+
+def made(experiment: Experiment) -> str:
+    """The page of one row."""
+    measured: Measured = {name: {HOSTILE: 1.0, "cannot": None, "yes": True} for name in CONTENDERS}
+    row = Row(1, experiment, measured, Verdict(holds=True, why=HOSTILE, best=["session"]))
+    return page(as_data([row], Laboratory()))
+
+
+def chart_of(kind: str) -> Experiment:
+    """An experiment with such a picture."""
+    points = {"curve": [(0.0, 1.0), (10.0, 5.0)]}.get(kind, [(0.0, 3.0)])
+
+    def chart(measured: Measured) -> Chart:
+        return Chart(kind, HOSTILE, "bytes", dict.fromkeys(measured, points), "roles", {"limit": 4.0})
+
+    return Experiment(
+        "row", Part.DRAWBACK, "A claim.", "What was done.", lambda _: {}, lambda _: Verdict(holds=True, why=""), chart
+    )
+
+
+@pytest.mark.parametrize("kind", ["bars", "curve", "timeline"])
+def test_the_page_needs_nothing_else_and_what_was_measured_is_text(kind: str) -> None:
+    """No script runs, nothing is fetched, and a picture says in words what it shows."""
+    text = made(chart_of(kind))
+    assert HOSTILE not in text
+    assert not re.search(r"""(?:src|href|url\()\s*=?\s*["']?(?:https?:)?//""", text)
+    assert "default-src 'none'" in text
+    pictures = [attributes for tag, attributes in tags(text) if tag == "svg"]
+    assert len(pictures) == 1
+    assert "in bytes" in (pictures[0]["aria-label"] or "")
+
+
+def tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
+    """Every tag of a page with its attributes."""
+    found: list[tuple[str, dict[str, str | None]]] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.append((tag, dict(attrs)))
+
+    Reader().feed(text)
+    return found
+
+
+def test_labels_of_curves_do_not_lie_over_each_other() -> None:
+    """Two that end at one place are told apart."""
+    labels = re.findall(r'<text x="[\d.]+" y="([\d.]+)">(?:JWT|stateful|session)', made(chart_of("curve")))
+    heights = sorted(map(float, labels))
+    assert len(heights) == len(CONTENDERS)
+    assert all(second - first >= 16 for first, second in pairwise(heights))
+    assert heights[0] > 0
+
+
+@pytest.mark.parametrize("experiment", [row for row in EXPERIMENTS if row.needs], ids=lambda row: row.name)
+def test_a_row_whose_program_is_lacking_says_so_and_how_to_install_it(
+    experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not run, and not made up."""
+    monkeypatch.setattr(experiments, "find", lambda name: None if name == experiment.needs[0] else Path("/"))
+    row = run(1, experiment, Laboratory())
+    assert row.verdict is None
+    assert row.measured == {}
+    assert row.remedy.startswith(f"not run: no {experiment.needs[0]} (apt install ")
+
+
+def test_json_is_all_that_a_script_reads() -> None:
+    """Progress goes to standard error."""
+    done = subprocess.run([COMMAND, "run", "--json", "libraries"], capture_output=True, text=True, check=True)
+    [row] = json.loads(done.stdout)["rows"]
+    assert (row["number"], row["name"], row["holds"]) == (14, "libraries", True)
+    assert row["command"] == "coatcheck-lab run libraries"
+    assert "libraries" in done.stderr
+
+
+def test_a_row_that_does_not_exist_is_one_line_that_names_those_that_do() -> None:
+    """What to type instead."""
+    done = subprocess.run([COMMAND, "run", "speed"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "no row is called 'speed'; there are scaling, " in done.stderr
+
+
+def test_the_rows_are_those_of_the_argument() -> None:
+    """Nine claimed advantages, five drawbacks, three uses; each name is its own."""
+    parts = [experiment.part for experiment in EXPERIMENTS]
+    assert parts == [Part.ADVANTAGE] * 9 + [Part.DRAWBACK] * 5 + [Part.USE] * 3
+    assert len({experiment.name for experiment in EXPERIMENTS}) == 17
+
+
+@pytest.mark.parametrize("name", ["stateless", "stateful", "session"])
+def test_a_contender_is_small_and_all_else_is_shared(name: str) -> None:
+    """Under 120 lines each: what differs is the mechanism."""
+    path = Path(experiments.__file__).parent.parent / "contenders" / f"{name}.py"
+    assert len(path.read_text().splitlines()) < 120
