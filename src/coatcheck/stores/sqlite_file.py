@@ -108,9 +108,10 @@ class Database:
             raise self._plain(error) from error
 
     @contextmanager
-    def together(self, deadline: float) -> Iterator[None]:
+    def together(self, deadline: float) -> Iterator[Connection]:
         """One durable transaction of all that this thread writes in the block, begun by `deadline` (of the monotonic
-        clock, in seconds). Of what it writes each part may fail by itself.
+        clock, in seconds). Of what it writes each part may fail by itself, unless the connection is in no transaction
+        any more: then the block has to raise.
 
         Raises `StoreUnavailable`: then nothing of it was written.
         """
@@ -120,7 +121,7 @@ class Database:
             with self._transaction(durable=True) as db:
                 self._local.deadline, self._local.group = before, db
                 try:
-                    yield
+                    yield db
                 finally:
                     self._local.group = None
         finally:
