@@ -135,9 +135,7 @@ async def test_nobody_waits_for_a_thread_that_cannot_be_started(
     await store.close()
 
 
-async def test_a_fault_of_ours_in_a_group_is_told_to_those_in_it(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_of_ours_in_a_group_is_told_to_those_in_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread goes on: whoever comes afterwards is served."""
 
     def broken(*_: Any) -> Any:

@@ -116,7 +116,7 @@ class Crew:
                 for job in group:
                     done.append(self._alone(job))
                     if not db.in_transaction:
-                        raise _Undone
+                        raise _Undone  # noqa: TRY301 (it has to leave the transaction)
         except _Undone:
             return [self._alone(job) for job in group]
         except BaseException as error:  # noqa: BLE001 (who waits for it raises it; the others behind are still served)
