@@ -229,6 +229,27 @@ async def test_a_crowd_behind_a_lock_is_told_in_time(stage: Stage, monkeypatch: 
     assert (await login(stage, "ada")).record is not None
 
 
+async def test_who_waits_behind_a_long_operation_is_told_in_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`revoke_all` of many sessions has the thread for as long as it takes; nobody waits for it longer than one may."""
+    monkeypatch.setattr("coatcheck.stores.sqlite_async.PATIENCE", 0.05)
+    begun, over, told = threading.Event(), threading.Event(), record("ada")
+
+    def takes_long() -> str:
+        begun.set()
+        over.wait(10)
+        return "done"
+
+    long = asyncio.ensure_future(stage.asynchronous.run(takes_long))
+    while not begun.is_set():  # noqa: ASYNC110 (another thread says it)
+        await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="longer operation"):
+        await asyncio.wait_for(stage.asynchronous.login(told, NOW, NOW, None, ""), 5)
+    over.set()
+    assert await long == "done"
+    await stage.asynchronous.stats(NOW)
+    assert stage.store.load(told.handle) is None
+
+
 async def test_a_crowd_that_only_writes_still_tidies_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is over and forgotten is deleted behind a group, too."""
     old = record(at=NOW - 100 * 86_400)

@@ -281,7 +281,7 @@ class Database:
     def _connect(self, kind: str) -> _Handle:
         # Threads that queue here wait as long, all together, as one that waits for the file.
         deadline, opening = time.monotonic() + self._patience(), self._locks_here()[1]
-        if not opening.acquire(timeout=deadline - time.monotonic()):
+        if not opening.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise self._plain(None)
         try:
             here = (self._generation, os.getpid())

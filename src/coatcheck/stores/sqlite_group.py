@@ -76,6 +76,15 @@ class Crew:
             fault = StoreUnavailable(f"no thread can be started that writes to the session file: {error}")
             _tell([(job, None, fault) for job in waiting])
 
+    def give_up(self, job: Job) -> None:
+        """Tell who waits that its time is over, if its turn has not come: what is before it may take long."""
+        with self._lock:
+            if job not in self._jobs:
+                return
+            self._jobs.remove(job)
+        fault = StoreUnavailable("the session file is busy: a longer operation of this process has it. Try again soon.")
+        _deliver([(job, None, fault)])
+
     def close(self) -> None:
         """Let the thread end, when nothing waits for it."""
         self._executor.shutdown(wait=False)
