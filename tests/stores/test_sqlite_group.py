@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -98,6 +99,55 @@ async def test_one_that_fails_takes_nobody_with_it(stage: Stage) -> None:
     assert stage.commits() == 1
 
 
+async def test_one_that_fills_the_disk_takes_nobody_with_it(stage: Stage) -> None:
+    """SQLite then rolls back the whole transaction by itself: those before it are carried out again, and those behind
+    it are not stored in secret while they are told that they have failed."""
+
+    def fills() -> None:
+        db = stage.store._db._writer().db
+        db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0] + 8}")
+
+    await stage.asynchronous.run(fills)
+    ada, eve, bob = record("ada"), record("eve", fields='{"x":"%s"}' % ("y" * 150_000)), record("bob")
+    done = await stage.together(*(stage.asynchronous.create(one, NOW) for one in (ada, eve, bob)))
+    assert [done[0], done[2]] == [True, True]
+    assert "the disk is full" in str(done[1])
+    assert [stage.store.load(one.handle) for one in (ada, eve, bob)] == [ada, None, bob]
+
+
+async def test_nobody_waits_for_a_thread_that_cannot_be_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a limit of processes: all who wait are told, and the next ones are served."""
+    store, failures = AsyncSQLiteStore(SQLiteStore(tmp_path / "sessions.db")), [1]
+    start = threading.Thread.start
+
+    def fails(thread: threading.Thread) -> None:
+        if failures:
+            failures.pop()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fails)
+    with pytest.raises(StoreUnavailable):
+        await store.create(record(), NOW)
+    assert await asyncio.wait_for(store.create(record(), NOW), 5)
+    await store.close()
+
+
+async def test_a_fault_of_ours_in_a_group_is_told_to_those_in_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread goes on: whoever comes afterwards is served."""
+
+    def broken(*_: Any) -> Any:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_file.Database, "together", broken)
+        done = await stage.together(login(stage, "ada"), login(stage, "bob"))
+    assert [type(one) for one in done] == [MemoryError] * 2
+    assert (await asyncio.wait_for(login(stage, "ada"), 5)).record is not None
+
+
 async def test_nobody_is_told_of_success_before_the_disk_has_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The COMMIT fails, as on a full disk: all have failed, and nothing of it is stored."""
     transaction = sqlite_file.Database._transaction
@@ -177,6 +227,27 @@ async def test_a_crowd_behind_a_lock_is_told_in_time(stage: Stage, monkeypatch: 
     other.execute("ROLLBACK")
     other.close()
     assert (await login(stage, "ada")).record is not None
+
+
+async def test_who_waits_behind_a_long_operation_is_told_in_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`revoke_all` of many sessions has the thread for as long as it takes; nobody waits for it longer than one may."""
+    monkeypatch.setattr("coatcheck.stores.sqlite_async.PATIENCE", 0.05)
+    begun, over, told = threading.Event(), threading.Event(), record("ada")
+
+    def takes_long() -> str:
+        begun.set()
+        over.wait(10)
+        return "done"
+
+    long = asyncio.ensure_future(stage.asynchronous.run(takes_long))
+    while not begun.is_set():  # noqa: ASYNC110 (another thread says it)
+        await asyncio.sleep(0)
+    with pytest.raises(StoreUnavailable, match="longer operation"):
+        await asyncio.wait_for(stage.asynchronous.login(told, NOW, NOW, None, ""), 5)
+    over.set()
+    assert await long == "done"
+    await stage.asynchronous.stats(NOW)
+    assert stage.store.load(told.handle) is None
 
 
 async def test_a_crowd_that_only_writes_still_tidies_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

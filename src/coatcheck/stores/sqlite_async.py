@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_GRACE = 0.1
+"""Seconds in which the thread itself may say that the time is over, if it has nothing else to do."""
+
 
 class AsyncSQLiteStore(Offloaded):
     """The same, awaited. A read runs where it is, for it never waits and a thread costs more than it; all else
@@ -48,9 +51,13 @@ class AsyncSQLiteStore(Offloaded):
         return await self.run(self.store.load, handle)
 
     async def run(self, method: Callable[..., T], *args: Any) -> T:
-        asked = self._group.job(method, args, PATIENCE)
-        self._crew_here().ask(asked)
-        result: T = await asked.future
+        crew, asked = self._crew_here(), self._group.job(method, args, PATIENCE)
+        crew.ask(asked)
+        over = asked.loop.call_later(PATIENCE + _GRACE, crew.give_up, asked)
+        try:
+            result: T = await asked.future
+        finally:
+            over.cancel()
         return result
 
     def _crew_here(self) -> Crew:

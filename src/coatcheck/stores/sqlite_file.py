@@ -45,12 +45,16 @@ class _Handle:
     """A connection that closes itself with its thread, but never in a child of fork: closing it there would
     drop the parent's locks and tidy up its log."""
 
-    __slots__ = ("__weakref__", "asked", "beat", "db", "generation", "pid", "pulse", "seen", "synchronous", "wait")
+    __slots__ = (
+        *("__weakref__", "asked", "beat", "db", "generation", "lock", "pid", "pulse", "seen", "synchronous", "wait"),
+    )
     pulse: Pulse | None
     _abandoned: list[Connection] = []  # noqa: RUF012
 
     def __init__(self, db: Connection, pid: int, generation: int) -> None:
         self.db, self.pid, self.generation = db, pid, generation
+        self.lock = threading.RLock()
+        """Held while the connection is asked: closed under a question it would take the process with it."""
         self.synchronous = ""
         self.wait = -1
         self.asked, self.pulse = False, None
@@ -58,11 +62,15 @@ class _Handle:
         self.seen: dict[str, Record] = {}
         """What this connection has read since the pulse was at that beat."""
 
-    def __del__(self) -> None:
+    def close(self) -> None:
+        """From any thread: when nobody asks it anything."""
         if self.pid == os.getpid():
-            with suppress(sqlite3.Error):
+            with self.lock, suppress(sqlite3.Error):
                 self.db.close()
-        else:
+
+    def __del__(self) -> None:
+        self.close()
+        if self.pid != os.getpid():
             self._abandoned.append(self.db)
 
 
@@ -79,7 +87,9 @@ class Database:
         self._ready = (0, -1)
         self._generation = 0
         self._open: weakref.WeakSet[_Handle] = weakref.WeakSet()
+        self._ears: weakref.WeakSet[_Handle] = weakref.WeakSet()
         fork.watch(self)
+        fork.settle(self)
 
     # -- reading and writing -----------------------------------------------------------------------------
 
@@ -97,20 +107,40 @@ class Database:
         """Open connections of this process: see `fork.watch`."""
         self._generation += 1
 
+    def before_fork(self) -> Callable[[], None]:
+        """Close all connections, and open none until what is returned is called.
+
+        SQLite keeps in this process's memory which locks the process has. A child would inherit that and not the
+        locks: it would go on in a file that others take for nobody's, or wait for ever for a lock that nobody has.
+        """
+        deadline, (_, opening, turn) = time.monotonic() + PATIENCE, self._locks_here()
+        # In the order in which they are taken elsewhere. A fork in the midst of this thread's own write gets neither.
+        locks = [lock for lock in (turn, opening) if lock.acquire(timeout=max(0.0, deadline - time.monotonic()))]
+        self.close()
+        for ear in list(self._ears):
+            ear.close()
+
+        def resume() -> None:
+            for lock in locks:
+                lock.release()
+
+        return resume
+
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection for one read, with faults in plain words."""
         try:
-            handle = self._writer()
-            self._wait(handle, self._patience())
-            yield handle.db
+            with self._asking() as handle:
+                self._wait(handle, self._patience())
+                yield handle.db
         except sqlite3.Error as error:
             raise self._plain(error) from error
 
     @contextmanager
-    def together(self, deadline: float) -> Iterator[None]:
+    def together(self, deadline: float) -> Iterator[Connection]:
         """One durable transaction of all that this thread writes in the block, begun by `deadline` (of the monotonic
-        clock, in seconds). Of what it writes each part may fail by itself.
+        clock, in seconds). Of what it writes each part may fail by itself, unless the connection is in no transaction
+        any more: then the block has to raise.
 
         Raises `StoreUnavailable`: then nothing of it was written.
         """
@@ -120,7 +150,7 @@ class Database:
             with self._transaction(durable=True) as db:
                 self._local.deadline, self._local.group = before, db
                 try:
-                    yield
+                    yield db
                 finally:
                     self._local.group = None
         finally:
@@ -164,22 +194,22 @@ class Database:
                 self._local.deadline = before
                 raise self._plain(None)
         try:
-            handle = self._writer()
-            db = handle.db
-            self._wait(handle, 0.0)
-            # FULL: the log is on disk when COMMIT returns. NORMAL: at the next checkpoint or FULL commit.
-            level = "FULL" if durable else "NORMAL"
-            if handle.synchronous != level:
-                db.execute(f"PRAGMA synchronous = {level}")
-                handle.synchronous = level
-            self._begin(db)
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                with suppress(sqlite3.Error):
-                    db.execute("ROLLBACK")
-                raise
+            with self._asking() as handle:
+                db = handle.db
+                self._wait(handle, 0.0)
+                # FULL: the log is on disk when COMMIT returns. NORMAL: at the next checkpoint or FULL commit.
+                level = "FULL" if durable else "NORMAL"
+                if handle.synchronous != level:
+                    db.execute(f"PRAGMA synchronous = {level}")
+                    handle.synchronous = level
+                self._begin(db)
+                try:
+                    yield db
+                    db.execute("COMMIT")
+                except BaseException:
+                    with suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
+                    raise
         except sqlite3.Error as error:
             raise self._plain(error) from error
         finally:
@@ -231,6 +261,16 @@ class Database:
             handle = self._local.writer = self._connect("writer")
         return handle
 
+    @contextmanager
+    def _asking(self) -> Iterator[_Handle]:
+        """This thread's connection for writing, which nobody closes meanwhile."""
+        while True:
+            handle = self._writer()
+            with handle.lock:
+                if handle.generation == self._generation:
+                    yield handle
+                    return
+
     def _wait(self, handle: _Handle, seconds: float) -> None:
         """Let SQLite itself wait for that long."""
         wait = int(seconds * 1000)
@@ -239,21 +279,19 @@ class Database:
             handle.wait = wait
 
     def _connect(self, kind: str) -> _Handle:
-        here = (self._generation, os.getpid())
-        if self._ready != here:
-            # Threads that queue here wait as long, all together, as one that waits for the file.
-            deadline, opening = time.monotonic() + self._patience(), self._locks_here()[1]
-            if not opening.acquire(timeout=deadline - time.monotonic()):
-                raise self._plain(None)
-            try:
-                if self._ready != here:
-                    self._prepare(deadline)
-                    self._ready = here
-            finally:
-                opening.release()
-        wait = PATIENCE if kind == "writer" else 0.0
-        handle = _Handle(self._new(wait), os.getpid(), self._generation)
-        self._open.add(handle)
+        # Threads that queue here wait as long, all together, as one that waits for the file.
+        deadline, opening = time.monotonic() + self._patience(), self._locks_here()[1]
+        if not opening.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise self._plain(None)
+        try:
+            here = (self._generation, os.getpid())
+            if self._ready != here:
+                self._prepare(deadline)
+                self._ready = here
+            handle = _Handle(self._new(PATIENCE if kind == "writer" else 0.0), os.getpid(), here[0])
+            (self._ears if kind == "ear" else self._open).add(handle)
+        finally:
+            opening.release()
         return handle
 
     def _new(self, wait: float) -> Connection:
@@ -294,27 +332,24 @@ class Database:
 
         def count() -> int:
             try:
-                number: int = handle.db.execute("PRAGMA data_version").fetchone()[0]
+                with handle.lock:
+                    number: int = handle.db.execute("PRAGMA data_version").fetchone()[0]
             except sqlite3.Error as error:
                 raise self._plain(error) from error
             return number
 
         try:
-            handle = self._connect("reader")
+            handle = self._connect("ear")
         except sqlite3.Error as error:
             raise self._plain(error) from error
-        # Its own thread closes it, and nobody else: closed under a question it would take the process with it.
-        self._open.discard(handle)
-        return Counted(count, handle.db.close)
+        return Counted(count, handle.close)
 
     def close(self) -> None:
         """Close this process's connections; the next use opens new ones."""
         self._generation += 1
         for handle in list(self._open):
-            if handle.pid == os.getpid():
-                with suppress(sqlite3.Error):
-                    handle.db.close()
-        self._open.clear()
+            handle.close()
+            self._open.discard(handle)
 
     def _plain(self, error: sqlite3.Error | None) -> StoreUnavailable:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_BUSY if error is None else 0) & 0xFF

@@ -44,6 +44,11 @@ class Job(NamedTuple):
 Outcome = tuple[Job, Any, BaseException | None]
 
 
+class _Undone(Exception):
+    """SQLite has rolled back all of the transaction for one part's sake, as it does on a full disk. What came behind
+    would be in none, and be stored whatever its caller is told."""
+
+
 class Crew:
     """The thread of one process, and who waits for it."""
 
@@ -62,7 +67,23 @@ class Crew:
             if self._working:
                 return
             self._working = True
-        self._executor.submit(self._work)
+        try:
+            self._executor.submit(self._work)
+        except RuntimeError as error:  # no thread can be had: who has come meanwhile must not wait for it
+            with self._lock:
+                waiting, self._working = list(self._jobs), False
+                self._jobs.clear()
+            fault = StoreUnavailable(f"no thread can be started that writes to the session file: {error}")
+            _tell([(job, None, fault) for job in waiting])
+
+    def give_up(self, job: Job) -> None:
+        """Tell who waits that its time is over, if its turn has not come: what is before it may take long."""
+        with self._lock:
+            if job not in self._jobs:
+                return
+            self._jobs.remove(job)
+        fault = StoreUnavailable("the session file is busy: a longer operation of this process has it. Try again soon.")
+        _deliver([(job, None, fault)])
 
     def close(self) -> None:
         """Let the thread end, when nothing waits for it."""
@@ -100,11 +121,15 @@ class Crew:
     def _together(self, group: list[Job]) -> list[Outcome]:
         done: list[Outcome] = []
         try:
-            with self._db.together(group[0].deadline):
+            with self._db.together(group[0].deadline) as db:
                 for job in group:
-                    done.append(self._alone(job))  # noqa: PERF401 (what has been done counts where a later one fails)
-        except StoreUnavailable as error:
-            if done:
+                    done.append(self._alone(job))
+                    if not db.in_transaction:
+                        raise _Undone  # noqa: TRY301 (it has to leave the transaction)
+        except _Undone:
+            return [self._alone(job) for job in group]
+        except BaseException as error:  # noqa: BLE001 (who waits for it raises it; the others behind are still served)
+            if done or not isinstance(error, StoreUnavailable):
                 return [(job, None, error) for job in group]
             # The file could not be had: the first has waited for as long as it may, and the others go on waiting.
             with self._lock:

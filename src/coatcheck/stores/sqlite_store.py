@@ -78,9 +78,11 @@ class SQLiteStore(SQLiteMoves):
                 reader.beat, reader.seen = beat, {}
             elif (kept := reader.seen.get(handle)) is not None:
                 return kept
-        row = reader.db.execute(self._select_live, (handle,)).fetchone()
+        with reader.lock:
+            row = reader.db.execute(self._select_live, (handle,)).fetchone()
+            other = reader.db.execute(self._select, (handle,)).fetchone() if row is None else None
         if row is None:
-            return value_of(handle, reader.db.execute(self._select, (handle,)).fetchone())
+            return value_of(handle, other)
         record = record_of(handle, row[0])
         if not reader.asked:
             reader.asked, reader.pulse = True, pulse(self.path)
