@@ -6,121 +6,35 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
+from redis import Redis
 
 from coatcheck import generate_secret
 
 from . import processes
-from .contenders import CONTENDERS, Contender
-from .contenders.application import OPERATOR, PASSWORD, prepare
+from .contenders import CONTENDERS, DENYLIST, Contender
+from .contenders.application import prepare
 from .contenders.mechanism import Settings
 from .programs import find
+from .site import Site
 
 if TYPE_CHECKING:
     from .chromium import Chromium
-    from .experiments.experiment import Value
     from .tab import Tab
 
-_TLS = httpx.create_ssl_context()
-"""Made once: it takes longer than a request."""
+Found = TypeVar("Found")
 
 WORKER = "coatcheck_lab.contenders.worker"
 
 READY_WITHIN = 20.0
 """Seconds that a server may take until it answers."""
-
-
-@dataclass
-class Site:
-    """A running application."""
-
-    url: str
-    settings: Settings
-    workers: list[subprocess.Popen[bytes]]
-    ports: list[int]
-    """Of each process."""
-    guests: contextlib.ExitStack
-    """Its clients, which leave with it."""
-
-    def client(self, url: str | None = None) -> Visitor:
-        """A client with a cookie jar, and what a page would keep in local storage."""
-        return self.guests.enter_context(Visitor(url or self.url, self.settings))
-
-    def stranger(self) -> httpx.Client:
-        """A client that has nothing, and keeps nothing. Use `with`."""
-        return httpx.Client(base_url=self.url, timeout=10, verify=_TLS)
-
-    def url_of(self, number: int) -> str:
-        """Of one process, past any proxy."""
-        return f"http://{processes.HOST}:{self.ports[number]}"
-
-    def operator(self, verb: str, **form: Any) -> httpx.Response:
-        """What an operator asks: "revoke" or "role"."""
-        headers = {OPERATOR: self.settings.secret}
-        return httpx.post(f"{self.url}/operator/{verb}", data=form, headers=headers, timeout=10, verify=_TLS)
-
-
-class Visitor(httpx.Client):
-    """As the lab's page behaves: cookies in a jar, a token in local storage sent along by the page."""
-
-    def __init__(self, url: str, settings: Settings) -> None:
-        super().__init__(base_url=url, timeout=10, verify=_TLS)
-        self.settings = settings
-        self._local = settings.storage == "local"
-
-    def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """As httpx's; the token that a response brings for local storage is kept."""
-        answer = super().send(request, **options)
-        if self._local and "X-Token" in answer.headers:
-            self.headers["Authorization"] = f"Bearer {answer.headers['X-Token']}"
-        return answer
-
-    def log_in(self, name: str = "ada", **form: Any) -> httpx.Response:
-        """Log in with the right password; raises `httpx.HTTPStatusError` if the application does not agree."""
-        return self.post("/log-in", data={"name": name, "password": PASSWORD} | form).raise_for_status()
-
-    def link(self, file: str, seconds: float) -> str:
-        """A link to a file, for so many seconds."""
-        answer = self.post(f"/ticket/{file}", data={"seconds": seconds})
-        link: str = answer.raise_for_status().json()["link"]
-        return link
-
-    def me(self) -> Mapping[str, Any]:
-        """What the application says of this visitor: "user" (None for nobody), "role", "process"."""
-        answer: Mapping[str, Any] = self.get("/me").json()
-        return answer
-
-    @property
-    def token(self) -> str:
-        """What the login is, of a visitor who has one: the only cookie's value, or what the page keeps."""
-        if self._local:
-            return self.headers["Authorization"].removeprefix("Bearer ")
-        [token] = self.cookies.values()
-        return token
-
-    def impostor(self, token: str) -> Visitor:
-        """Another client, which shows that token in the way of this one. Use `with`."""
-        other = Visitor(str(self.base_url), self.settings)
-        if self._local:
-            other.headers["Authorization"] = f"Bearer {token}"
-        else:
-            [name] = self.cookies
-            other.headers["Cookie"] = f"{name}={token}"
-        return other
-
-    def copy(self, other: Visitor) -> None:
-        """Have what the other client holds, as a thief has it."""
-        self.cookies.update(other.cookies)
-        if "Authorization" in other.headers:
-            self.headers["Authorization"] = other.headers["Authorization"]
 
 
 class Laboratory:
@@ -144,6 +58,7 @@ class Laboratory:
             )
             self._redis = stack.enter_context(self._started_redis())
             self.has_redis = self._redis is not None
+            self._counter = stack.enter_context(Redis.from_url(self._redis)) if self._redis else None
             self._stack = stack.pop_all()
         return self
 
@@ -155,18 +70,36 @@ class Laboratory:
         """In words, where sessions are."""
         return "Redis" if self.has_redis else "SQLite"
 
-    def at_once(self, measure: Callable[[str], Mapping[str, Value]]) -> dict[str, Mapping[str, Value]]:
-        """What `measure` finds for each contender, all at the same time: for experiments that mostly wait."""
+    @property
+    def with_denylist(self) -> dict[str, Contender]:
+        """The contenders, and beside them the JWT with a denylist, where there is a Redis for it."""
+        return {**self.contenders, **({DENYLIST.name: DENYLIST} if self.has_redis else {})}
+
+    def each(self, measure: Callable[[str], Found], names: Iterable[str] | None = None) -> dict[str, Found]:
+        """What `measure` finds for each contender, one after the other. `names`: for these in place of all."""
+        found: dict[str, Found] = {}
+        for name in self.contenders if names is None else names:
+            self.tell(name)
+            found[name] = measure(name)
+        return found
+
+    def at_once(self, measure: Callable[[str], Found], names: Iterable[str] | None = None) -> dict[str, Found]:
+        """The same, all at the same time: for experiments that mostly wait."""
         self.tell("all contenders at once")
-        with ThreadPoolExecutor() as pool:
-            return dict(zip(self.contenders, pool.map(measure, self.contenders), strict=True))
+        asked = list(self.contenders if names is None else names)
+        with ThreadPoolExecutor(len(asked)) as pool:
+            return dict(zip(asked, pool.map(measure, asked), strict=True))
+
+    def asked_of_redis(self) -> int | None:
+        """How many commands the Redis has carried out so far; None if there is none."""
+        return None if self._counter is None else int(self._counter.info("stats")["total_commands_processed"])
 
     # -- servers -----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def site(self, contender: str | Contender, *, workers: int = 1, **settings: Any) -> Iterator[Site]:
+    def site(self, contender: str, *, workers: int = 1, **settings: Any) -> Iterator[Site]:
         """The contender's application, with an empty store. With several `workers` each has a port of its own."""
-        who = self.contenders[contender] if isinstance(contender, str) else contender
+        who = self.with_denylist[contender]
         folder = self._new_folder()
         prepare(f"{folder}/users.db")
         made = Settings(

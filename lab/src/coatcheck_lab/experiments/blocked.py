@@ -11,7 +11,8 @@ from ..tab import Tab
 from .experiment import Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Site
+    from ..laboratory import Laboratory
+    from ..site import Site
 
 USUAL = "with the usual settings"
 NO_DATA = "with cookies blocked in Chromium's settings"
@@ -30,9 +31,8 @@ FRAMES: Mapping[str, Mapping[str, Any]] = {
 
 def measure(laboratory: Laboratory) -> Measured:
     """Whether who has logged in is known at the next request."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name) as site:
             with laboratory.tab(site) as tab:
                 tab.log_in()
@@ -45,8 +45,9 @@ def measure(laboratory: Laboratory) -> Measured:
                 values[NO_DATA] = tab.user() is not None
             for what, preferences in FRAMES.items():
                 values[what] = _framed(laboratory, site, preferences)
-        found[name] = values
-    return found
+        return values
+
+    return laboratory.each(one)
 
 
 def _framed(laboratory: Laboratory, site: Site, preferences: Mapping[str, Any]) -> bool:

@@ -22,17 +22,17 @@ NOTHING = "nothing"
 
 def measure(laboratory: Laboratory) -> Measured:
     """Cookies and local storage of a browser that has nothing from before."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name) as site, laboratory.tab(site) as tab:
             values: dict[str, Value] = {BEFORE: _words(_stored(tab))}
             tab.log_in()
             stored = _stored(tab)
             values |= {AFTER: _words(stored), DAYS: _days(tab), NAMES: any(map(_names_ada, stored.values()))}
             tab.log_out()
-            found[name] = values | {GONE: _words(_stored(tab))}
-    return found
+            return values | {GONE: _words(_stored(tab))}
+
+    return laboratory.each(one)
 
 
 def _stored(tab: Tab) -> dict[str, str]:

@@ -10,7 +10,8 @@ from ..elsewhere import Elsewhere, elsewhere
 from .experiment import Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Site
+    from ..laboratory import Laboratory
+    from ..site import Site
     from ..tab import Tab
 
 FORM = """<form id="form" method="post" action="{url}/transfer"><input name="recipient" value="{who}"></form>
@@ -32,16 +33,16 @@ OWN = "the user's own transfer"
 
 def measure(laboratory: Laboratory) -> Measured:
     """Whether each attack moved money, by the application's own database; and whether the user still can."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name) as site, laboratory.tab(site) as tab, elsewhere() as attacker:
             tab.log_in()
             values: dict[str, Value] = {attack: _moved(attack, tab, site, attacker) for attack in ATTACKS}
             tab.page.goto(site.url)
             tab.ask("/transfer", {"recipient": OWN})
-            found[name] = values | {OWN: ("ada", OWN) in transfers(site.settings.users)}
-    return found
+            return values | {OWN: ("ada", OWN) in transfers(site.settings.users)}
+
+    return laboratory.each(one)
 
 
 def _moved(attack: str, tab: Tab, site: Site, attacker: Elsewhere) -> bool:

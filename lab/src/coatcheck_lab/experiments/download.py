@@ -9,7 +9,8 @@ from ..contenders.application import FILES
 from .experiment import Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Site
+    from ..laboratory import Laboratory
+    from ..site import Site
 
 SECONDS = 2.0
 """Seconds that a link lasts here. In life it is minutes."""

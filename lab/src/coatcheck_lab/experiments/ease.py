@@ -29,23 +29,21 @@ ALL = "in all"
 
 def measure(laboratory: Laboratory) -> Measured:
     """Lines of each verb, with the helpers that it calls; None for what the running application refuses to do."""
-    asked = dict(laboratory.contenders)
-    if laboratory.has_redis:
-        asked[DENYLIST.name] = DENYLIST
-    found: dict[str, dict[str, Value]] = {}
-    for name, contender in asked.items():
-        laboratory.tell(name)
-        with laboratory.site(contender) as site:
+
+    def one(name: str) -> dict[str, Value]:
+        with laboratory.site(name) as site:
             can = {
                 "revoke": site.operator("revoke", user="ada").status_code == 200,
                 "change_role": site.operator("role", user="ada", role="reader").status_code == 200,
             }
-        kind = _class_of(contender)
-        verbs: dict[str, Value] = {
-            verb: len(lines(kind, method)) if can.get(method, True) else None for verb, method in VERBS.items()
+        kind = _class_of(laboratory.with_denylist[name])
+        found = {verb: lines(kind, method) for verb, method in VERBS.items()}
+        counted: dict[str, Value] = {
+            verb: len(said) if can.get(VERBS[verb], True) else None for verb, said in found.items()
         }
-        found[name] = verbs | {ALL: len(set().union(*(lines(kind, method) for method in VERBS.values())))}
-    return found
+        return counted | {ALL: len(set().union(*found.values()))}
+
+    return laboratory.each(one, laboratory.with_denylist)
 
 
 def _class_of(contender: Contender) -> type:

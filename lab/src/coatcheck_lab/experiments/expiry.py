@@ -9,7 +9,8 @@ from ..contenders import STATELESS
 from .experiment import Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Site
+    from ..laboratory import Laboratory
+    from ..site import Site
 
 ABSOLUTE, IDLE, SHORTENED = 6.0, 2.0, 0.7
 """Seconds: a login's lifetime, of one that nobody uses, and of one that was shortened after the fact."""

@@ -16,17 +16,17 @@ KEPT = f"kept as they were, of {len(SAMPLES)}"
 
 def measure(laboratory: Laboratory) -> Measured:
     """For each value: store it with a login, and look whether the next request gets it back as it was."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         values: dict[str, Value] = {}
         with laboratory.site(name) as site, laboratory.tab(site) as tab:
             for sample in SAMPLES:
                 tab.log_in()
                 tab.ask(f"/keep/{sample}", {})
                 values[sample] = bool((tab.ask(f"/kept/{sample}") or {}).get("same"))
-        found[name] = {KEPT: sum(bool(value) for value in values.values())} | values
-    return found
+        return {KEPT: sum(bool(value) for value in values.values())} | values
+
+    return laboratory.each(one)
 
 
 def judge(measured: Measured) -> Verdict:

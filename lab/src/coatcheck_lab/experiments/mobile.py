@@ -63,15 +63,14 @@ CLIENTS: Mapping[str, Callable[[str], Any]] = {
 
 def measure(laboratory: Laboratory) -> Measured:
     """Each client logs in, comes back, and logs out."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        with laboratory.site(name) as site:
-            laboratory.tell(name)
-            # In threads, where aiohttp may have an event loop: the main one's is the browser's.
-            with ThreadPoolExecutor() as pool:
-                seen = zip(CLIENTS, pool.map(lambda visits: visits(site.url), CLIENTS.values()), strict=True)
-                found[name] = {client: LACKING if users == LACKING else users == WORKS for client, users in seen}
-    return found
+
+    def one(name: str) -> dict[str, Value]:
+        # In threads, where aiohttp may have an event loop: the main one's is the browser's.
+        with laboratory.site(name) as site, ThreadPoolExecutor() as pool:
+            seen = zip(CLIENTS, pool.map(lambda visits: visits(site.url), CLIENTS.values()), strict=True)
+            return {client: LACKING if users == LACKING else users == WORKS for client, users in seen}
+
+    return laboratory.each(one)
 
 
 def judge(measured: Measured) -> Verdict:

@@ -10,7 +10,8 @@ from ..contenders.application import FILES
 from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Site
+    from ..laboratory import Laboratory
+    from ..site import Site
     from ..tab import Tab
 
 RACING = 50
@@ -27,16 +28,16 @@ RESUMED = "a download manager that resumes"
 
 def measure(laboratory: Laboratory) -> Measured:
     """Race for one link; then let a scanner, a prefetching browser and a resuming download manager have others."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name, workers=2) as site, laboratory.tab(site) as tab:
-            found[name] = _raced(site) | {
+            return _raced(site) | {
                 SCANNED: _after_a_scanner(site),
                 PREFETCHED: _after_a_prefetch(tab),
                 RESUMED: _resumed(site),
             }
-    return found
+
+    return laboratory.each(one)
 
 
 def _raced(site: Site) -> dict[str, Value]:

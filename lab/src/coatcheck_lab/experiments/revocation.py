@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from ..contenders import DENYLIST, STATELESS
 from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Site, Visitor
+    from ..laboratory import Laboratory
+    from ..site import Site, Visitor
 
 LIFETIME = 6.0
 """Seconds that a login lasts here. In life it is hours or days: what is left of it is what is measured."""
+
+REQUESTS = 50
+ASKED = "commands to the store for a request"
 
 ENDS = ("logout", "password changed", "attack detected")
 
@@ -24,7 +29,24 @@ def measure(laboratory: Laboratory) -> Measured:
         with laboratory.site(name, absolute=LIFETIME) as site:
             return _ended(site)
 
-    return laboratory.at_once(one)
+    cost = laboratory.each(lambda name: _asked(laboratory, name), laboratory.with_denylist)
+    ended = laboratory.at_once(one, laboratory.with_denylist)
+    return {name: {**values, ASKED: cost[name]} for name, values in ended.items()}
+
+
+def _asked(laboratory: Laboratory, name: str) -> float | None:
+    """What revocation costs: commands that the store carries out for a request that only reads."""
+    with laboratory.site(name) as site:
+        visitor = site.client()
+        visitor.log_in()
+        for _ in range(5):
+            visitor.me()  # connected, and what is done once is done
+        before = laboratory.asked_of_redis()
+        for _ in range(REQUESTS):
+            visitor.me()
+        after = laboratory.asked_of_redis()
+    # The question itself is one of them.
+    return None if before is None or after is None else (after - before - 1) / REQUESTS
 
 
 def _ended(site: Site) -> dict[str, Value]:
@@ -56,26 +78,43 @@ def _ended(site: Site) -> dict[str, Value]:
             if what not in refused and copy.me()["user"] is None:
                 refused[what] = round(time.monotonic() - since[what], 3)
         time.sleep(0.02)
-    return {f"{what}: seconds until refused": refused[what] for what in ENDS}
+    return {until_refused(what): refused[what] for what in ENDS}
+
+
+def until_refused(what: str) -> str:
+    """What that figure is called."""
+    return f"{what}: seconds until refused"
 
 
 def judge(measured: Measured) -> Verdict:
     """A login is revocable if it was refused long before it would have ended by itself."""
-    longest = {name: max(float(value or 0) for value in values.values()) for name, values in measured.items()}
+    longest = {name: _longest(values) for name, values in measured.items()}
     slow = [name for name, seconds in longest.items() if seconds > LIFETIME / 2]
-    holds = any(name.startswith("jwt") and name != "jwt-stateful" for name in slow) and "session" not in slow
     told = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in longest.items())
-    return Verdict(
-        holds,
+    why = (
         f"Of a login of {LIFETIME:g} s, a copy was accepted after its end for at most: {told}. What is left of a JWT's "
-        "lifetime is how long it cannot be revoked.",
+        "lifetime is how long it cannot be revoked."
+    )
+    if DENYLIST.name in measured:
+        why += (
+            f" With a denylist it can be, and asks the store at every request as a session does: "
+            f"{measured[DENYLIST.name][ASKED]:g} commands and {measured['session'][ASKED]:g}."
+        )
+    return Verdict(
+        "session" not in slow and any(name in slow for name in STATELESS),
+        why,
         [name for name in measured if name not in slow],
     )
 
 
+def _longest(values: Mapping[str, Value]) -> float:
+    """Seconds, of the way to end a login that took longest."""
+    return max(float(values[until_refused(what)] or 0) for what in ENDS)
+
+
 def chart(measured: Measured) -> Chart:
     """From "it is ended" until it was."""
-    longest = {name: [(0.0, max(float(value or 0) for value in values.values()))] for name, values in measured.items()}
+    longest = {name: [(0.0, _longest(values))] for name, values in measured.items()}
     return Chart(
         "timeline", "Still accepted after its end", "seconds", longest, limits={"the login's lifetime": LIFETIME}
     )

@@ -8,7 +8,8 @@ from ..contenders import STATELESS
 from .experiment import Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Visitor
+    from ..laboratory import Laboratory
+    from ..site import Visitor
 
 PROCESSES = 3
 ASKED = 30
@@ -22,9 +23,8 @@ KILLED = f"recognised, of {ASKED} after one was killed"
 
 def measure(laboratory: Laboratory) -> Measured:
     """Nothing is set up for it but what each contender has anyway."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name, workers=PROCESSES) as site, laboratory.proxy(site) as url:
             at_a = site.client()
             at_a.log_in()
@@ -36,13 +36,14 @@ def measure(laboratory: Laboratory) -> Measured:
             site.workers[0].kill()
             site.workers[0].wait()
             after = _recognised(visitor)
-            found[name] = {
+            return {
                 KNOWN_ELSEWHERE: elsewhere.me()["user"] == "ada",
                 PROXIED: len(before),
                 ANSWERED: len(set(before)),
                 KILLED: len(after),
             }
-    return found
+
+    return laboratory.each(one)
 
 
 def _recognised(visitor: Visitor) -> list[int]:

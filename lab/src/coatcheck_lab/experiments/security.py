@@ -14,7 +14,8 @@ from ..forging import decoded, encoded, signed
 from .experiment import Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Visitor
+    from ..laboratory import Laboratory
+    from ..site import Visitor
 
 TRIED = "forgeries tried"
 FORGED = "forgeries accepted"
@@ -24,9 +25,8 @@ READABLE = "what it holds can be read without the key"
 
 def measure(laboratory: Laboratory) -> Measured:
     """Every forgery against each contender, also those that are made for another format: who attacks does not ask."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name) as site, laboratory.site(name) as foreign:
             ada, eve, other = site.client(), site.client(), foreign.client()
             for visitor, user in ((ada, "ada"), (eve, "eve"), (other, "ada")):
@@ -34,13 +34,14 @@ def measure(laboratory: Laboratory) -> Measured:
             forged = {*_forged(ada.token, eve.token), other.token} - {ada.token, eve.token}
             accepted = [token for token in forged if _user(ada, token)]
             changed = [token for token in _changed(ada.token) if _user(ada, token)]
-            found[name] = {
+            return {
                 TRIED: len(forged) + len(_changed(ada.token)),
                 FORGED: len(accepted),
                 SPELLINGS: len(changed),
                 READABLE: b'"ada"' in decoded(ada.token),
             }
-    return found
+
+    return laboratory.each(one)
 
 
 def _user(visitor: Visitor, token: str) -> Any:

@@ -8,7 +8,8 @@ from ..contenders import STATELESS
 from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Visitor
+    from ..laboratory import Laboratory
+    from ..site import Visitor
 
 ROLES = (0, 25, 50, 100, 150, 200)
 COOKIE = 4096
@@ -27,9 +28,8 @@ def bytes_with(roles: int) -> str:
 
 def measure(laboratory: Laboratory) -> Measured:
     """The header that carries the login, for more and more roles; and whether Chromium and nginx carry it too."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name) as site, laboratory.proxy(site) as url:
             values: dict[str, Value] = {BROKEN: NEVER, REFUSED: NEVER}
             for roles in ROLES:
@@ -41,8 +41,9 @@ def measure(laboratory: Laboratory) -> Measured:
                         tab.log_in(roles=roles)
                         if values[figure] == NEVER and tab.user() is None:
                             values[figure] = roles
-        found[name] = values
-    return found
+        return values
+
+    return laboratory.each(one)
 
 
 def _carried(visitor: Visitor) -> int:

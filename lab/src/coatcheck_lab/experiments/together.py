@@ -18,9 +18,8 @@ DIES = "a link is refused after its login was revoked"
 
 def measure(laboratory: Laboratory) -> Measured:
     """Download a few times, keep one link, and let an operator revoke the user."""
-    found: dict[str, dict[str, Value]] = {}
-    for name in laboratory.contenders:
-        laboratory.tell(name)
+
+    def one(name: str) -> dict[str, Value]:
         with laboratory.site(name) as site:
             owner = site.client()
             owner.log_in()
@@ -30,8 +29,9 @@ def measure(laboratory: Laboratory) -> Measured:
             values: dict[str, Value] = {STAYS: owner.me()["user"] == "ada", SAME: owner.token == before}
             kept = owner.link("report", 60)
             site.operator("revoke", user="ada")
-            found[name] = values | {DIES: owner.get(kept).status_code != 200}
-    return found
+            return values | {DIES: owner.get(kept).status_code != 200}
+
+    return laboratory.each(one)
 
 
 def judge(measured: Measured) -> Verdict:

@@ -27,7 +27,7 @@ def as_data(rows: Sequence[Row], laboratory: Laboratory) -> dict[str, Any]:
             "store": laboratory.store,
             "libraries": {name: version(name) for name in LIBRARIES},
         },
-        "contenders": {name: contender.title for name, contender in laboratory.contenders.items()},
+        "contenders": {name: contender.title for name, contender in laboratory.with_denylist.items()},
         "rows": [_row(row) for row in rows],
     }
 
