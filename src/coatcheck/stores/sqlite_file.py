@@ -351,6 +351,11 @@ class Database:
             handle.close()
             self._open.discard(handle)
 
+    def lost(self, handle: _Handle) -> None:
+        """A connection's log is no more: the next use of any opens a new one."""
+        if handle.generation == self._generation:
+            self.close()
+
     def _plain(self, error: sqlite3.Error | None) -> StoreUnavailable:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_BUSY if error is None else 0) & 0xFF
         return StoreUnavailable(f"the session file {self.path}: {_REMEDIES.get(code, str(error))}")

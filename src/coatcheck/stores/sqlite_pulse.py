@@ -26,14 +26,19 @@ class Pulse:
     """The header of one file's wal-index. It is good while a connection to that file is open that has read from it:
     nobody can put another wal-index in its place then."""
 
-    __slots__ = ("_map",)
+    __slots__ = ("_descriptor", "_map")
 
-    def __init__(self, mapped: mmap.mmap) -> None:
-        self._map = mapped
+    def __init__(self, descriptor: int, mapped: mmap.mmap) -> None:
+        self._descriptor, self._map = descriptor, mapped
 
     def beat(self) -> bytes:
         """Differs from what it was before, once a change has been acknowledged."""
         return self._map[:_HEADER]
+
+    def is_over(self) -> bool:
+        """Whether the index was deleted, though we have it: by somebody who took the file for nobody's, for this
+        process has closed a descriptor of it and so lost SQLite's locks, or by hand. Nobody writes to it any more."""
+        return os.fstat(self._descriptor).st_nlink == 0
 
 
 def pulse(path: Path) -> Pulse | None:
@@ -41,10 +46,11 @@ def pulse(path: Path) -> Pulse | None:
     if os.name != "posix":  # elsewhere a mapping and SQLite's own need not see the same memory
         return None
     try:
-        mapped = _maps.of(f"{path.resolve()}-shm")
+        descriptor, mapped = _maps.of(f"{path.resolve()}-shm")
     except (OSError, ValueError):
         return None
-    return Pulse(mapped) if mapped[:4] == _VERSION else None
+    found = Pulse(descriptor, mapped)
+    return found if mapped[:4] == _VERSION and not found.is_over() else None
 
 
 class _Maps:
@@ -63,8 +69,8 @@ class _Maps:
         """Another thread may have had it."""
         self._lock = threading.Lock()
 
-    def of(self, path: str) -> mmap.mmap:
-        """That of a file. Raises OSError or ValueError where there is none."""
+    def of(self, path: str) -> tuple[int, mmap.mmap]:
+        """That of a file, and its descriptor. Raises OSError or ValueError where there is none."""
         with self._lock:
             there = Path(path).stat()
             inode = there.st_dev, there.st_ino
@@ -72,7 +78,7 @@ class _Maps:
                 self._forget()
                 descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
                 self._open[inode] = descriptor, mmap.mmap(descriptor, _HEADER, mmap.MAP_SHARED, mmap.PROT_READ)
-            return self._open[inode][1]
+            return self._open[inode]
 
     def _forget(self) -> None:
         """Close those of files that are no more: nobody else can come to one, so its locks guard nothing."""

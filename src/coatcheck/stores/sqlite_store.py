@@ -72,6 +72,9 @@ class SQLiteStore(SQLiteMoves):
         """As `load`, but never waits: raises `sqlite3.OperationalError` where it would have to."""
         reader = self._db.reader()
         if reader.pulse is not None:
+            if reader.pulse.is_over():
+                self._db.lost(reader)
+                raise sqlite3.OperationalError("its log was deleted")
             # Before the read: what is committed between the two is read again.
             beat = reader.pulse.beat()
             if beat != reader.beat:
