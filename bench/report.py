@@ -9,6 +9,7 @@ from pathlib import Path
 from . import budgets, pictures
 from .budgets import JWT, spread
 from .figures import BARE, Figures, Key
+from .missed import reasons
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, IMAGES = DOCS / "performance.md", DOCS / "images"
@@ -75,7 +76,11 @@ def framework(key: Key) -> str:
 
 def page(figures: Figures) -> str:
     """The whole page."""
-    parts = [_INTRO, "## Budgets", _budgets(figures), _ELSEWHERE, _FLIGHT, tables(figures)]
+    parts = [_INTRO, "## Budgets", _budgets(figures), _ELSEWHERE, _FLIGHT]
+    missed = list(reasons(figures, budgets.lines(figures)))
+    if missed:
+        parts += ["### Not met, and why", _PROFILED, "\n".join(missed)]
+    parts.append(tables(figures))
     lost = list(_lost(figures))
     if lost:
         parts += ["## Where we lose, and why", _LOST, *lost]
@@ -97,6 +102,10 @@ def page(figures: Figures) -> str:
     parts += ["## The machine", f"{figures.machine}. Rounds: {figures.rounds}{short}. {versions}."]
     return "\n\n".join(parts) + "\n"
 
+
+_PROFILED = """\
+By the profile [below](#where-the-work-lies), which counts what Python itself does: hashes, JSON, SQLite and the
+kernel's part of a round trip are not in it."""
 
 _PROFILE = """\
 What Python itself does for one request, in bytecodes, which are counted exactly: what is in C (hashes, JSON, SQLite,
