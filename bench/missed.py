@@ -20,7 +20,7 @@ PROFILES = {
 """Whose profile shows why."""
 
 OTHERWISE = {
-    "Flask, Redis, read": "a round trip alone, with the switch to the server and back: both sides of the ratio have it.",
+    "Flask, Redis, read": "a round trip alone, with the switch to the server and back: both sides have it.",
     "95 % within": "who comes at the same moment as 49 others waits for the work of most of them: this is the cost of "
     "50 in flight once more.",
 }
