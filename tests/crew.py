@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from coatcheck import SessionManager
 from coatcheck.testing.kit import KEY
+from tests.patience import patient
 
 PATIENCE = 60.0
 """Seconds after which whoever waits for the others fails."""
@@ -37,6 +38,8 @@ def _arrive(barrier: Barrier) -> None:
 
 
 def _work(url: str, namespace: str, job: Job, numbers: range) -> list[Any]:
+    if multiprocessing.parent_process():
+        patient()
     with (
         SessionManager(url, secret=KEY, namespace=namespace) as manager,
         ThreadPoolExecutor(len(numbers)) as threads,

@@ -9,11 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-import pytest
 import redis
 
 from coatcheck.record import Record
-from coatcheck.stores.redis import RedisStore, asynchronous, blocking, client, lane, line, open_sync, scripts, talk
+from coatcheck.stores.redis import RedisStore, open_sync, scripts
 from coatcheck.stores.redis.scripts import Script
 from coatcheck.stores.redis.steps import Pause
 from coatcheck.stores.redis.values import Names
@@ -53,14 +52,6 @@ def connected(url: str, **settings: Any) -> Iterator[redis.Redis]:
     """A client of the test's own."""
     with redis.Redis.from_url(url, **{"protocol": 3, **settings}) as client:
         yield client
-
-
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the time limits away, for tests that are not about time on a machine that may be busy."""
-    for module in (talk, lane, line, client, blocking, asynchronous):
-        for name in {"CONNECT", "REPLY", "AGAIN"} & {*vars(module)}:
-            monkeypatch.setattr(module, name, 60.0)
-    monkeypatch.setattr(talk, "SLOW_LOOK", 60.0)
 
 
 def acquainted(store: RedisStore) -> None:

@@ -19,7 +19,8 @@ from coatcheck.stores.redis import open_sync
 from coatcheck.stores.sqlite import SQLiteStore
 from tests.model.machine import Machine, OpenStore, repeatable
 from tests.model.running import explore
-from tests.redis_tools import connected, patient
+from tests.patience import patient
+from tests.redis_tools import connected
 
 LONG = int(os.environ.get("COATCHECK_MODEL_EXAMPLES", "0"))
 EVERY = 100

@@ -10,17 +10,13 @@ from typing import Any
 
 from coatcheck import Commit, Policy, Session, SessionManager
 from coatcheck.errors import CoatcheckError
-from coatcheck.stores import sqlite_file
 from coatcheck.stores.postgresql import PostgreSQLStore
-from coatcheck.stores.postgresql import blocking as postgresql
-from coatcheck.stores.redis import RedisStore, blocking, talk
+from coatcheck.stores.redis import RedisStore
 from coatcheck.stores.sqlite import SQLiteStore
 from coatcheck.testing.kit import KEY
+from tests.patience import patient
 from tests.processes import broken
 from tests.processes.points import LAST, Points, watch_postgresql, watch_redis, watch_sqlite
-
-PATIENT = 60.0
-"""Seconds in place of a store's time limits, where a test stops workers and the machine may be busy."""
 
 
 class Worker:
@@ -128,14 +124,6 @@ class Worker:
             store._send([("EVAL", script, 1, store._plans.names.session(handle), bytes.fromhex(value or ""))])
             return {"value": 0}
         return {"value": self.manager().purge()}
-
-
-def patient() -> None:
-    """Take the stores' time limits away."""
-    sqlite_file.PATIENCE = PATIENT
-    for module in (talk, blocking, postgresql):
-        for name in {"CONNECT", "REPLY", "AGAIN", "SLOW_LOOK", "CALL"} & {*vars(module)}:
-            setattr(module, name, PATIENT)
 
 
 def serve(pipe: Connection, url: str, namespace: str, fault: str | None = None) -> None:

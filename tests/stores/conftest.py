@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.redis_tools import connected, opened, patient
+from tests.patience import patient
+from tests.redis_tools import connected, opened
 
 
 @pytest.fixture

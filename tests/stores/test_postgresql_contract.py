@@ -11,21 +11,20 @@ from sqlalchemy import create_engine
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from coatcheck.stores import postgresql
-from coatcheck.stores.postgresql import AsyncPostgreSQLStore, PostgreSQLStore, asynchronous, blocking
+from coatcheck.stores.postgresql import AsyncPostgreSQLStore, PostgreSQLStore
 from coatcheck.testing import StoreContract
 from coatcheck.testing.contract.crowds import Crowds
 from coatcheck.testing.contract.ending import Ending
 from coatcheck.testing.contract.ticketing import Ticketing
 from coatcheck.testing.contract.user_races import UserRaces
+from tests.patience import patient
 from tests.servers import PostgresServer
 
 
 @pytest.fixture(autouse=True)
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A busy machine may take its time to connect: what the limits are for is in test_postgresql_faults.py."""
-    for module in (blocking, asynchronous):
-        for name in ("CONNECT", "CALL"):
-            monkeypatch.setattr(module, name, 60.0)
+    patient(monkeypatch)
 
 
 class TestPostgreSQL(StoreContract):
