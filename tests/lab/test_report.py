@@ -34,11 +34,11 @@ def chart_of(kind: str) -> Experiment:
     """An experiment with such a picture."""
     points = {"curve": [(0.0, 1.0), (10.0, 5.0)]}.get(kind, [(0.0, 3.0)])
 
-    def chart(measured: Measured) -> Chart:
-        return Chart(kind, HOSTILE, "bytes", dict.fromkeys(measured, points), "roles", {"limit": 4.0})
+    def charts(measured: Measured) -> list[Chart]:
+        return [Chart(kind, HOSTILE, "bytes", dict.fromkeys(measured, points), "roles", {"limit": 4.0})]
 
     return Experiment(
-        "row", Part.DRAWBACK, "A claim.", "What was done.", lambda _: {}, lambda _: Verdict(holds=True, why=""), chart
+        "row", Part.DRAWBACK, "A claim.", "What was done.", lambda _: {}, lambda _: Verdict(holds=True, why=""), charts
     )
 
 
@@ -115,3 +115,16 @@ def test_a_contender_is_small_and_all_else_is_shared(name: str) -> None:
     """Under 120 lines each: what differs is the mechanism."""
     path = Path(experiments.__file__).parent.parent / "contenders" / f"{name}.py"
     assert len(path.read_text().splitlines()) < 120
+
+
+def test_a_row_that_breaks_off_says_why_and_the_others_go_on() -> None:
+    """On a strange machine sixteen rows are worth having."""
+
+    def broken(_: Laboratory) -> Measured:
+        raise OSError("no space left\non the device")
+
+    row = run(
+        1, Experiment("row", Part.USE, "A claim.", "", broken, lambda _: Verdict(holds=True, why="")), Laboratory()
+    )
+    assert row.verdict is None
+    assert row.remedy == "broke off: OSError: no space left"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,9 @@ from .report.data import as_data
 
 
 def run_experiments(names: Sequence[str], *, as_json: bool, report: Path | None) -> int:
-    """Run those rows, or all; the exit status."""
+    """Run those rows, or all; the exit status: 1 if one broke off."""
+    for signum in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.default_int_handler)  # as ctrl-C: servers and browsers end with us
     # Progress is no part of what a script reads.
     console = Console(stderr=as_json)
     chosen = [experiment for experiment in EXPERIMENTS if not names or experiment.name in names]
@@ -40,4 +43,4 @@ def run_experiments(names: Sequence[str], *, as_json: bool, report: Path | None)
     if report is not None:
         report.write_text(html.page(data))
         console.print(f"The report: {report}", highlight=False)
-    return 0
+    return 1 if any(row.fault for row in rows) else 0

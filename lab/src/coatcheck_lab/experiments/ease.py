@@ -88,14 +88,16 @@ def judge(measured: Measured) -> Verdict:
     )
 
 
-def chart(measured: Measured) -> Chart:
+def charts(measured: Measured) -> list[Chart]:
     """Lines in all."""
-    return Chart(
-        "bars",
-        "Code for what was possible",
-        "lines",
-        {name: [(0, float(values[ALL] or 0))] for name, values in measured.items()},
-    )
+    return [
+        Chart(
+            "bars",
+            "Code for what was possible",
+            "lines",
+            {name: [(0, float(values[ALL] or 0))] for name, values in measured.items()},
+        )
+    ]
 
 
 EASE = Experiment(
@@ -106,5 +108,5 @@ EASE = Experiment(
     "ask the running applications what they can do at all.",
     measure=measure,
     judge=judge,
-    chart=chart,
+    charts=charts,
 )

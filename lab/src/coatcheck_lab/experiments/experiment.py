@@ -68,7 +68,8 @@ class Experiment:
     """What is done."""
     measure: Callable[[Laboratory], Measured]
     judge: Callable[[Measured], Verdict]
-    chart: Callable[[Measured], Chart] | None = None
+    charts: Callable[[Measured], Sequence[Chart]] = lambda _: ()
+    """What is better looked at than read."""
     needs: Sequence[str] = ()
     """Programs without which it cannot be run."""
 
@@ -84,6 +85,8 @@ class Row:
     """None: it was not run."""
     lacking: Sequence[str] = ()
     """The programs that this machine lacks."""
+    fault: str = ""
+    """What went wrong, of an experiment that broke off."""
     seconds: float = 0.0
 
     @property
@@ -93,7 +96,9 @@ class Row:
 
     @property
     def remedy(self) -> str:
-        """Why it was not run and what to do; empty if it was."""
+        """Why nothing was measured and what to do; empty if it was."""
+        if self.fault:
+            return f"broke off: {self.fault}"
         if not self.lacking:
             return ""
         installs = "; ".join(INSTALL[name] for name in self.lacking)
@@ -101,10 +106,13 @@ class Row:
 
 
 def run(number: int, experiment: Experiment, laboratory: Laboratory) -> Row:
-    """Run it, unless a program is lacking. What goes wrong in it is raised: a row is measured or is none."""
+    """Run it, unless a program is lacking. One that breaks off is no row at all, and says why."""
     lacking = [name for name in experiment.needs if find(name) is None]
     if lacking:
         return Row(number, experiment, lacking=lacking)
     began = time.monotonic()
-    measured = experiment.measure(laboratory)
+    try:
+        measured = experiment.measure(laboratory)
+    except Exception as error:  # noqa: BLE001 (the others are worth having, whatever it is)
+        return Row(number, experiment, fault=f"{type(error).__name__}: {error}".splitlines()[0])
     return Row(number, experiment, measured, experiment.judge(measured), seconds=time.monotonic() - began)

@@ -113,14 +113,16 @@ def judge(measured: Measured) -> Verdict:
     )
 
 
-def chart(measured: Measured) -> Chart:
+def charts(measured: Measured) -> list[Chart]:
     """How many got it."""
-    return Chart(
-        "bars",
-        f"Got the file, of {RACING} at once",
-        "clients",
-        {name: [(0, float(values[GOT] or 0))] for name, values in measured.items()},
-    )
+    return [
+        Chart(
+            "bars",
+            f"Got the file, of {RACING} at once",
+            "clients",
+            {name: [(0, float(values[GOT] or 0))] for name, values in measured.items()},
+        )
+    ]
 
 
 ONCE = Experiment(
@@ -131,6 +133,6 @@ ONCE = Experiment(
     "real Chromium that prefetches, or break off and are resumed.",
     measure=measure,
     judge=judge,
-    chart=chart,
+    charts=charts,
     needs=("chromium",),
 )

@@ -97,8 +97,8 @@ def judge(measured: Measured) -> Verdict:
     )
     if DENYLIST.name in measured:
         why += (
-            f" With a denylist it can be, and asks the store at every request as a session does: "
-            f"{measured[DENYLIST.name][ASKED]:g} commands and {measured['session'][ASKED]:g}."
+            " With a denylist it can be, and asks the store at every request, as a session does (commands: "
+            f"{measured[DENYLIST.name][ASKED]:g} and {measured['session'][ASKED]:g})."
         )
     return Verdict(
         "session" not in slow and any(name in slow for name in STATELESS),
@@ -112,12 +112,17 @@ def _longest(values: Mapping[str, Value]) -> float:
     return max(float(values[until_refused(what)] or 0) for what in ENDS)
 
 
-def chart(measured: Measured) -> Chart:
+def charts(measured: Measured) -> list[Chart]:
     """From "it is ended" until it was."""
     longest = {name: [(0.0, _longest(values))] for name, values in measured.items()}
-    return Chart(
-        "timeline", "Still accepted after its end", "seconds", longest, limits={"the login's lifetime": LIFETIME}
-    )
+    limits = {"the login's lifetime": LIFETIME}
+    found = [Chart("timeline", "Still accepted after its end, in seconds", "seconds", longest, limits=limits)]
+    asked = {name: [(0.0, float(cost))] for name, values in measured.items() if (cost := values[ASKED]) is not None}
+    if asked:
+        found.append(
+            Chart("bars", "What the store is asked for each request that reads, in commands", "commands", asked)
+        )
+    return found
 
 
 REVOCATION = Experiment(
@@ -128,5 +133,5 @@ REVOCATION = Experiment(
     "use the copy until it is refused.",
     measure=measure,
     judge=judge,
-    chart=chart,
+    charts=charts,
 )

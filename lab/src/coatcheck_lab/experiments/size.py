@@ -71,15 +71,15 @@ def judge(measured: Measured) -> Verdict:
     )
 
 
-def chart(measured: Measured) -> Chart:
+def charts(measured: Measured) -> list[Chart]:
     """Bytes by roles."""
     series = {
         name: [(float(roles), float(values[bytes_with(roles)] or 0)) for roles in ROLES]
         for name, values in measured.items()
     }
-    return Chart(
-        "curve", "What every request carries", "bytes", series, "roles of the user", {"a cookie's limit": COOKIE}
-    )
+    return [
+        Chart("curve", "What every request carries", "bytes", series, "roles of the user", {"a cookie's limit": COOKIE})
+    ]
 
 
 SIZE = Experiment(
@@ -90,6 +90,6 @@ SIZE = Experiment(
     "real Chromium, through an nginx as it comes.",
     measure=measure,
     judge=judge,
-    chart=chart,
+    charts=charts,
     needs=("chromium", "nginx"),
 )

@@ -43,10 +43,10 @@ def judge(measured: Measured) -> Verdict:
     return Verdict(holds, f"Of a login of {LIFETIME:g} s, the old role was granted for {told}.", fresh)
 
 
-def chart(measured: Measured) -> Chart:
+def charts(measured: Measured) -> list[Chart]:
     """From the change until it shows."""
     series = {name: [(0.0, float(values[GRANTED] or 0))] for name, values in measured.items()}
-    return Chart("timeline", "Old role still granted", "seconds", series, limits={"the login's lifetime": LIFETIME})
+    return [Chart("timeline", "Old role still granted", "seconds", series, limits={"the login's lifetime": LIFETIME})]
 
 
 STALE = Experiment(
@@ -56,5 +56,5 @@ STALE = Experiment(
     done="Log in as an editor, let an operator make the user a reader, and ask until the application sees it.",
     measure=measure,
     judge=judge,
-    chart=chart,
+    charts=charts,
 )

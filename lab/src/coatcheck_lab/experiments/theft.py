@@ -93,10 +93,10 @@ def judge(measured: Measured) -> Verdict:
     )
 
 
-def chart(measured: Measured) -> Chart:
+def charts(measured: Measured) -> list[Chart]:
     """How long the loot was of use."""
     series = {name: [(0.0, float(values[SECONDS] or 0))] for name, values in measured.items()}
-    return Chart("timeline", "Of use to the thief", "seconds", series, limits={"the login's lifetime": LIFETIME})
+    return [Chart("timeline", "Of use to the thief", "seconds", series, limits={"the login's lifetime": LIFETIME})]
 
 
 THEFT = Experiment(
@@ -107,6 +107,6 @@ THEFT = Experiment(
     "name, and sends the loot to the thief, who tries it elsewhere, also after the owner has logged out.",
     measure=measure,
     judge=judge,
-    chart=chart,
+    charts=charts,
     needs=("chromium",),
 )

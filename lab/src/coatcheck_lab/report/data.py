@@ -46,6 +46,6 @@ def _row(row: Row) -> Mapping[str, Any]:
         "holds": verdict.holds if verdict else None,
         "why": verdict.why if verdict else None,
         "best": list(verdict.best) if verdict else [],
-        "chart": asdict(experiment.chart(row.measured)) if experiment.chart and verdict else None,
+        "charts": [asdict(chart) for chart in experiment.charts(row.measured)] if verdict else [],
         "seconds": round(row.seconds, 1),
     }

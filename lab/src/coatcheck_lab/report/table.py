@@ -17,17 +17,20 @@ def line(row: Row) -> Text:
 
 def summary(rows: Sequence[Row]) -> Table:
     """All rows: what is claimed, whether it holds, and who did best."""
-    made = Table(
-        "", "claim", "finding", "best", title="What the laboratory found", title_justify="left", show_lines=True
-    )
+    made = Table("", "claim", "finding", "best", title="What the laboratory found", title_justify="left")
     for row in rows:
         best = ", ".join(row.verdict.best) if row.verdict else ""
-        made.add_row(str(row.number), row.experiment.claim, _finding(row), best)
+        made.add_row(str(row.number), row.experiment.claim, _word(row), best)
     return made
 
 
 def _finding(row: Row) -> Text:
     if row.verdict is None:
         return Text(row.remedy, "yellow")
-    word, style = ("holds", "green") if row.verdict.holds else ("does not hold", "red")
-    return Text.assemble((f"{word}. ", style), row.verdict.why)
+    return Text.assemble(_word(row), ". ", row.verdict.why)
+
+
+def _word(row: Row) -> Text:
+    if row.verdict is None:
+        return Text("not run", "yellow")
+    return Text("holds", "green") if row.verdict.holds else Text("does not hold", "red")
