@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..laboratory import Laboratory
     from ..site import Site
 
-LIFETIME = 6.0
+LIFETIME = 8.0
 """Seconds that a login lasts here. In life it is hours or days."""
 
 SCRIPT = """<script>
