@@ -24,6 +24,9 @@ class Line(NamedTuple):
     budget: str
     measured: str
     met: bool
+    own: Key | None = None
+    other: Key | None = None
+    """What was compared, of a ratio."""
 
 
 LIMITS = (
@@ -65,7 +68,8 @@ def lines(figures: Figures) -> list[Line]:
 
 def _ratio(figures: Figures, what: str, own: Key, other: Key, limit: float, part: str = "seconds") -> Line:
     measured = figures.ratio(own, other, part)
-    return Line(what, f"at most {limit:g} x {other.subject}", spread(measured, 2), measured.median <= limit)
+    budget = f"at most {limit:g} x {other.subject}"
+    return Line(what, budget, spread(measured, 2), measured.median <= limit, own, other)
 
 
 def _writes(figures: Figures) -> Iterator[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .budgets import Line
-from .figures import Figures
+from .figures import Figures, Key
 
 SHARED = "framework and page"
 """The layer that a request has without a session, too."""
@@ -19,25 +19,40 @@ PROFILES = {
 }
 """Whose profile shows why."""
 
-OTHERWISE = {
-    "Flask, Redis, read": "a round trip alone, with the switch to the server and back: both sides have it.",
-    "95 % within": "who comes at the same moment as 49 others waits for the work of most of them: this is the cost of "
-    "50 in flight once more.",
-}
+LATE = (
+    "who comes at the same moment as 49 others waits for the work of most of them: this is the cost of 50 in flight "
+    "once more."
+)
 
 
 def reasons(figures: Figures, lines: list[Line]) -> Iterator[str]:
     """A line of a list for each budget that was missed, where something is known of it."""
     for line in lines:
-        if line.met:
+        if line.met or line.own is None or line.other is None:
             continue
         profile = figures.profiles.get(PROFILES.get(line.what, ""))
+        parts = [*_floor(figures, line.own, line.other)]
         if profile is not None:
-            yield f"- **{line.what}**, {line.budget}: {_shares(profile, figures.profiles['PyJWT HS256'])}"
-            continue
-        for what, why in OTHERWISE.items():
-            if line.what.endswith(what):
-                yield f"- **{line.what}**: {why}"
+            parts.append(_shares(profile, figures.profiles["PyJWT HS256"]))
+        if line.what.endswith("95 % within"):
+            parts = [LATE]
+        if parts:
+            yield f"- **{line.what}**, {line.budget}: {' '.join(parts)}"
+
+
+def _floor(figures: Figures, own: Key, other: Key) -> Iterator[str]:
+    """What is left where the store costs nothing, or what the store alone costs."""
+    memory = own._replace(subject="Coatcheck, memory")
+    redis, sqlite = (Key("wsgi", f"Coatcheck, {store}", own.kind, 1) for store in ("Redis", "SQLite"))
+    if memory in figures:
+        yield f"with a store that costs nothing (memory) it would be {figures.ratio(memory, other).median:.2f};"
+    elif own.world == "flask" and redis in figures and sqlite in figures:
+        trip = figures.cost(redis).median - figures.cost(sqlite).median
+        theirs = figures.cost(other).median
+        yield (
+            f"the round trip alone is {trip:.0f} us of the {theirs:.0f} that {other.subject} takes, {trip / theirs:.2f}"
+            " of it (plain WSGI, Redis less SQLite): both sides have it."
+        )
 
 
 def _shares(ours: Mapping[str, float], other: Mapping[str, float]) -> str:

@@ -20,6 +20,8 @@ from coatcheck_lab.report.data import as_data
 from coatcheck_lab.report.html import page
 from tests.lab.demo import COMMAND
 
+ROOT = Path(__file__).parents[2]
+
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
 
@@ -128,3 +130,16 @@ def test_a_row_that_breaks_off_says_why_and_the_others_go_on() -> None:
     )
     assert row.verdict is None
     assert row.remedy == "broke off: OSError: no space left"
+
+
+def test_the_copy_in_the_documentation_is_of_these_experiments() -> None:
+    """docs/lab.html is what `make lab ARGS="--html docs/lab.html"` writes, of all rows as they are now."""
+    text = (ROOT / "docs" / "lab.html").read_text()
+    rows = json.loads(text.partition('<script type="application/json" id="data">')[2].partition("</script>")[0])["rows"]
+    assert [(row["name"], row["claim"], row["done"]) for row in rows] == [
+        (experiment.name, experiment.claim, experiment.done) for experiment in EXPERIMENTS
+    ]
+    assert all(row["holds"] is not None for row in rows)
+    table = (ROOT / "docs" / "lab.md").read_text()
+    for number, experiment in enumerate(EXPERIMENTS, 1):
+        assert f"| {number} | `{experiment.name}` | {experiment.claim} |" in table
