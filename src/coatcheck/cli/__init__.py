@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+from coatcheck.errors import CoatcheckError
 from coatcheck.keyring import generate_secret
 
-from . import doctor, migrate, move
+from . import doctor, migrate, move, sessions
+from .command import add_common
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
     "doctor": (doctor, "examine a store"),
@@ -39,9 +42,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
         )
-    options = parser.parse_args(arguments)
+    for one in sessions.COMMANDS:
+        own = commands.add_parser(one.name, help=one.help, description=one.description, epilog=one.epilog)
+        one.add(own)
+        add_common(own)
+    options = parser.parse_args(_handles_last(sys.argv[1:] if arguments is None else list(arguments)))
+    for one in sessions.COMMANDS:
+        if options.command == one.name:
+            try:
+                return one.run(options)
+            except CoatcheckError as error:
+                sys.stderr.write(f"coatcheck {one.name}: {error}\n")
+                return 2
     if options.command in _COMMANDS:
         code: int = _COMMANDS[options.command][0].run(options)
         return code
     sys.stdout.write(generate_secret() + "\n")
     return 0
+
+
+def _handles_last(arguments: list[str]) -> list[str]:
+    """One handle in 64 begins with a dash, and is no option: such go behind a "--", where none is looked for."""
+    dashed = [text for text in arguments if re.fullmatch(r"-[A-Za-z0-9_-]{21}", text)]
+    return [text for text in arguments if text not in dashed] + (["--", *dashed] if dashed else [])

@@ -1,0 +1,182 @@
+"""`coatcheck list`, `show`, `revoke`, `revoke-user`, `stats` and `purge`: what an operator does at night."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from coatcheck import SessionInfo
+from coatcheck.errors import ConfigurationError
+from coatcheck.manager import SessionManager
+
+from . import output
+from .command import Command
+
+CODES = "exit code: 0 done; 1 there was no such session; 2 it could not be done."
+
+
+def _opened(options: argparse.Namespace) -> SessionManager:
+    return SessionManager(options.store, namespace=options.namespace)
+
+
+def _add_user(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("user", metavar="USER", help="the user's id, as the application gives it to login()")
+
+
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", required=True, metavar="USER", help="the user's id, as given to login()")
+    parser.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: %(default)s)")
+
+
+def _list(options: argparse.Namespace) -> int:
+    with _opened(options) as manager:
+        found = manager.sessions(options.user, limit=options.limit)
+    if options.json:
+        output.as_json([output.facts(info) for info in found])
+    elif found:
+        output.table(
+            ["handle", "signed in", "last seen", "ends", "address", "client", "label"], [_row(info) for info in found]
+        )
+    else:
+        sys.stderr.write(f"{options.user!r} has no live session\n")
+    return 0 if found else 1
+
+
+def _row(info: SessionInfo) -> list[str]:
+    signed_in = info.authenticated_at or info.created_at
+    times = (output.ago(signed_in), output.ago(info.last_seen_at), output.ago(info.expires_at))
+    return [info.handle, *times, info.client.ip or "", info.client.user_agent or "", info.label or ""]
+
+
+def _add_handles(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("handles", nargs="+", metavar="HANDLE", help="the session's public name, as `list` shows it")
+
+
+def _show(options: argparse.Namespace) -> int:
+    found: list[SessionInfo] = []
+    with _opened(options) as manager:
+        for handle in options.handles:
+            info = manager.info(_handle(handle))
+            if info is None:
+                sys.stderr.write(f"no live session is called {handle}\n")
+            else:
+                found.append(info)
+    if options.json:
+        output.as_json([output.facts(info) for info in found])
+    else:
+        for info in found:
+            output.pairs({name: "" if value is None else str(value) for name, value in output.facts(info).items()})
+    return 0 if len(found) == len(options.handles) else 1
+
+
+def _handle(text: str) -> str:
+    """A handle. Raises `ConfigurationError` for a whole token: it is a credential, and stays in the shell's history."""
+    if "." in text:
+        raise ConfigurationError(
+            "this is a token, and its first part is the handle. A token signs its owner in: now that it is in your "
+            "shell's history, revoke it"
+        )
+    return text
+
+
+def _add_reason(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--reason", default="revoked", help="what the user's next request is told (default: %(default)s)"
+    )
+
+
+def _add_revoke(parser: argparse.ArgumentParser) -> None:
+    _add_handles(parser)
+    _add_reason(parser)
+
+
+def _revoke(options: argparse.Namespace) -> int:
+    with _opened(options) as manager:
+        ended = {handle: manager.revoke(_handle(handle), options.reason) for handle in options.handles}
+    if options.json:
+        output.as_json(ended)
+    else:
+        sys.stdout.writelines(f"{handle}  {'ended' if done else 'was not live'}\n" for handle, done in ended.items())
+    return 0 if all(ended.values()) else 1
+
+
+def _add_revoke_user(parser: argparse.ArgumentParser) -> None:
+    _add_user(parser)
+    _add_reason(parser)
+    parser.add_argument("--keep", metavar="HANDLE", help="spare this session")
+
+
+def _revoke_user(options: argparse.Namespace) -> int:
+    with _opened(options) as manager:
+        count = manager.revoke_user(options.user, keep=options.keep, reason=options.reason)
+    if options.json:
+        output.as_json({"user": options.user, "ended": count})
+    else:
+        sys.stdout.write(f"{count} session{'s' * (count != 1)} of {options.user!r} ended\n")
+    return 0 if count else 1
+
+
+def _stats(options: argparse.Namespace) -> int:
+    with _opened(options) as manager:
+        found = manager.stats()
+    if options.json:
+        output.as_json(found._asdict())
+    else:
+        size = "" if found.size is None else f"{found.size:,} bytes"
+        output.pairs(
+            {
+                "live sessions": f"{found.sessions:,}",
+                "of these signed in": f"{found.authenticated:,}",
+                "users": f"{found.users:,}",
+                "ended, still remembered": f"{found.tombstones:,}",
+                "used tickets": f"{found.tickets:,}",
+                "store": size or "its size is not known",
+            }
+        )
+    return 0
+
+
+def _purge(options: argparse.Namespace) -> int:
+    with _opened(options) as manager:
+        count = manager.purge()
+    if options.json:
+        output.as_json({"deleted": count})
+    else:
+        sys.stdout.write(f"{count:,} rows deleted\n")
+    return 0
+
+
+COMMANDS = (
+    Command("list", "a user's live sessions", "List a user's live sessions, newest first.", _add_list, _list, CODES),
+    Command(
+        "show",
+        "what is known of a session",
+        "Show a live session: times, client, label. Its data and its secret are not shown.",
+        _add_handles,
+        _show,
+        CODES,
+    ),
+    Command("revoke", "end sessions", "End sessions at once, wherever they are used.", _add_revoke, _revoke, CODES),
+    Command(
+        "revoke-user",
+        "end all of a user's sessions",
+        "End all of a user's sessions at once, and refuse logins that are under way.",
+        _add_revoke_user,
+        _revoke_user,
+        CODES,
+    ),
+    Command(
+        "stats",
+        "count what is in the store",
+        "Count what is in the store. It may take long over a large Redis.",
+        lambda _: None,
+        _stats,
+    ),
+    Command(
+        "purge",
+        "delete what is over",
+        "Delete what has ended and is remembered no longer. Stores do so by themselves, when somebody writes.",
+        lambda _: None,
+        _purge,
+    ),
+)
