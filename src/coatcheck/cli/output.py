@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from coatcheck import SessionInfo
+from coatcheck.info import SessionInfo
 
 
 def as_json(value: Any) -> None:

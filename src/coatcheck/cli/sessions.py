@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from coatcheck import SessionInfo
 from coatcheck.errors import ConfigurationError
+from coatcheck.info import SessionInfo
 from coatcheck.manager import SessionManager
 
 from . import output
