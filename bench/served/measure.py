@@ -60,10 +60,9 @@ class Results:
         if jwt is None:
             return None
         pairs = zip(self.nets(heat, one.key, one.bare), self.nets(("read", heat[1]), jwt.key, jwt.bare), strict=False)
-        # Where the machine was busy just then, the other one seems to cost nothing: as bad for us as can be.
-        return _spread(
-            [own / theirs if theirs > 0 else float("inf") for own, theirs in pairs if own is not None and theirs]
-        )
+        both = [(own, theirs) for own, theirs in pairs if own is not None and theirs is not None]
+        # A busy machine makes the other one seem to cost nothing: then nothing can be told in its terms.
+        return _spread([own / theirs for own, theirs in both]) if all(theirs > 0 for _, theirs in both) else None
 
     def as_json(self) -> dict[str, Any]:
         """Every slice."""

@@ -171,8 +171,8 @@ come, but for the near cache where it is named.
   idle connections and caches included. *net* is less the bare application in the same framework on the same server.
   *x PyJWT*: this, in terms of what checking an HS256 token at a read adds on the same server at as many
   connections.
-* Express on Node has no PyJWT to be compared with. *inf* is where a busy machine made PyJWT seem to cost nothing: it
-  counts against us.
+* Express on Node has no PyJWT to be compared with. A place is empty where in some round a busy machine made PyJWT seem
+  to cost nothing.
 """
 
 
