@@ -11,7 +11,7 @@ from typing import Any
 from coatcheck.errors import CoatcheckError
 from coatcheck.keyring import generate_secret
 
-from . import doctor, migrate, move, sessions
+from . import doctor, inspect, migrate, move, sessions
 from .command import add_common
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
@@ -20,6 +20,9 @@ _COMMANDS: dict[str, tuple[Any, str]] = {
     "move": (move, "move all sessions to another store, while the application serves"),
 }
 """A command, its module, and what `coatcheck --help` says of it."""
+
+
+_ON_STORES = (*sessions.COMMANDS, *inspect.COMMANDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
         )
-    for one in sessions.COMMANDS:
+    for one in _ON_STORES:
         own = commands.add_parser(one.name, help=one.help, description=one.description, epilog=one.epilog)
         one.add(own)
         add_common(own)
     options = parser.parse_args(_handles_last(sys.argv[1:] if arguments is None else list(arguments)))
-    for one in sessions.COMMANDS:
+    for one in _ON_STORES:
         if options.command == one.name:
             try:
                 return one.run(options)
