@@ -11,7 +11,7 @@ from typing import Any
 from coatcheck.errors import CoatcheckError
 from coatcheck.keyring import generate_secret
 
-from . import doctor, inspect, migrate, move, sessions
+from . import doctor, inspect, migrate, move, revoke_all, sessions
 from .command import add_common
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
@@ -22,7 +22,7 @@ _COMMANDS: dict[str, tuple[Any, str]] = {
 """A command, its module, and what `coatcheck --help` says of it."""
 
 
-_ON_STORES = (*sessions.COMMANDS, *inspect.COMMANDS)
+_ON_STORES = (*sessions.COMMANDS, *revoke_all.COMMANDS, *inspect.COMMANDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
