@@ -152,6 +152,8 @@ class RedisServer(Server):
         super().__init__()
         self._options = options
         self.port = 0
+        self.until_loaded = True
+        """Whether `start` waits until it has read its file, and serves."""
 
     @property
     def url(self) -> str:
@@ -181,7 +183,8 @@ class RedisServer(Server):
     def _is_ours(self) -> bool:
         """Whether it answers, and not some other server that took the port in between."""
         with contextlib.suppress(redis.ConnectionError, redis.TimeoutError):
-            return bool(self.cli("INFO", "server")["process_id"] == self.pid)
+            found = self.cli("INFO")
+            return found["process_id"] == self.pid and not (self.until_loaded and found["loading"])
         return False
 
 

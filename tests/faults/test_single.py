@@ -68,6 +68,7 @@ def loading(server: RedisServer, link: Link) -> Iterator[None]:
     server.cli("SAVE")
     server.kill()
     server._options += ("--key-load-delay", "100000")
+    server.until_loaded = False
     server.start()
     assert server.cli("INFO", "persistence")["loading"] == 1
     yield
