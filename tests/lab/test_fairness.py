@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from coatcheck_lab.experiments import libraries
+import pytest
+
+from coatcheck_lab.contenders import CONTENDERS
+from coatcheck_lab.experiments import expiry, libraries, theft
+from coatcheck_lab.experiments.experiment import run
 from coatcheck_lab.jwt_libraries import LIBRARIES
 from coatcheck_lab.laboratory import Laboratory
+from tests.servers import needed
 
 
 def test_a_published_hole_that_no_release_has_closed_is_open() -> None:
@@ -21,3 +26,19 @@ def test_a_library_that_warns_of_a_short_secret_is_said_to() -> None:
     assert measured["PyJWT"][libraries.WARNS]
     assert not measured["python-jose"][libraries.WARNS]
     assert "PyJWT, joserfc warned" in libraries.judge(measured).why
+
+
+def test_a_jwt_is_not_blamed_for_the_fraction_of_a_second_that_libraries_drop() -> None:
+    """A login that is used stays, also where `exp` was cut by nearly a second."""
+    with Laboratory() as laboratory, laboratory.site("jwt-cookie", absolute=expiry.ABSOLUTE - 0.99) as site:
+        assert expiry._lifetimes(site)["stays while it is used"]
+
+
+def test_a_theft_on_a_machine_that_is_too_busy_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that had ended by itself is not one that no thief could use."""
+    needed("chromium")
+    monkeypatch.setattr(theft, "LIFETIME", 0.2)
+    with Laboratory({"jwt-local": CONTENDERS["jwt-local"], "session": CONTENDERS["session"]}) as laboratory:
+        row = run(11, theft.THEFT, laboratory)
+    assert row.verdict is None
+    assert "too busy" in row.fault

@@ -81,7 +81,7 @@ def _ended(site: Site) -> dict[str, Value]:
                 refused[what] = round(time.monotonic() - since[what], 3)
         time.sleep(0.02)
     left = began + LIFETIME - max(since.values())
-    if left < LIFETIME / 4:
+    if left < LIFETIME / 2:  # of which a JWT may lose another second, the fraction of its `exp`
         raise RuntimeError("this machine is too busy: the logins had nearly ended by themselves")
     return {LEFT: round(left, 3)} | {until_refused(what): refused[what] for what in ENDS}
 
