@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from coatcheck_lab.contenders import CONTENDERS
-from coatcheck_lab.experiments import expiry, libraries, theft
+from coatcheck_lab.experiments import ease, expiry, libraries, theft
 from coatcheck_lab.experiments.experiment import run
 from coatcheck_lab.jwt_libraries import LIBRARIES
 from coatcheck_lab.laboratory import Laboratory
@@ -42,3 +42,19 @@ def test_a_theft_on_a_machine_that_is_too_busy_is_no_verdict(monkeypatch: pytest
         row = run(11, theft.THEFT, laboratory)
     assert row.verdict is None
     assert "too busy" in row.fault
+
+
+def test_each_contender_is_counted_by_its_own_lines_and_with_what_sets_it_up() -> None:
+    """No lines of the other contender that a class also serves, and no manager that comes from nowhere."""
+    for name in ("jwt-cookie", "jwt-local"):
+        kind = ease.class_of(CONTENDERS[name])
+        assert not [line for verb in ease.VERBS.values() for line in ease.lines(kind, verb) if "storage" in line]
+    session = ease.class_of(CONTENDERS["session"])
+    assert any("AsyncSessionManager" in line for verb in ease.VERBS.values() for line in ease.lines(session, verb))
+
+
+def test_a_refusal_is_no_line_of_code_for_what_was_possible() -> None:
+    """What a contender cannot do costs it nothing."""
+    with Laboratory({"jwt-cookie": CONTENDERS["jwt-cookie"]}) as laboratory:
+        [(_, values), *_] = ease.measure(laboratory).items()
+    assert values[ease.ALL] == values[ease.PLAIN]

@@ -74,20 +74,20 @@ class StatelessJWT:
         return {"exp": time.time() + self.settings.absolute}
 
     def _claims(self, request: HTTPConnection) -> dict[str, Any] | None:
-        if self.settings.storage == "cookie":
-            token = request.cookies.get(COOKIE, "")
-        else:
-            token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            return jwt.decode(token, self.settings.secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
+            return jwt.decode(
+                self._shown(request), self.settings.secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]}
+            )
         except jwt.InvalidTokenError:
             return None
 
     def _send(self, response: Response, claims: dict[str, Any]) -> None:
-        token = jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM)
-        if self.settings.storage == "local":
-            response.headers[HANDED_OVER] = token
-            return
+        self._hand_over(response, jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM))
+
+    def _shown(self, request: HTTPConnection) -> str:
+        return request.cookies.get(COOKIE, "")
+
+    def _hand_over(self, response: Response, token: str) -> None:
         response.set_cookie(
             COOKIE,
             token,
@@ -95,3 +95,13 @@ class StatelessJWT:
             httponly=True,
             samesite=cast(Literal["lax", "none"], self.settings.same_site),
         )
+
+
+class LocalJWT(StatelessJWT):
+    """The same token, which the page keeps in local storage and sends by itself."""
+
+    def _shown(self, request: HTTPConnection) -> str:
+        return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def _hand_over(self, response: Response, token: str) -> None:
+        response.headers[HANDED_OVER] = token
