@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from coatcheck_lab.contenders import CONTENDERS
-from coatcheck_lab.experiments import ease, expiry, libraries, theft
-from coatcheck_lab.experiments.experiment import run
+from coatcheck_lab.experiments import blocked, csrf, download, ease, expiry, libraries, security, theft, together
+from coatcheck_lab.experiments.experiment import Experiment, Measured, Verdict, run
 from coatcheck_lab.jwt_libraries import LIBRARIES
 from coatcheck_lab.laboratory import Laboratory
 from tests.servers import needed
@@ -58,3 +58,52 @@ def test_a_refusal_is_no_line_of_code_for_what_was_possible() -> None:
     with Laboratory({"jwt-cookie": CONTENDERS["jwt-cookie"]}) as laboratory:
         [(_, values), *_] = ease.measure(laboratory).items()
     assert values[ease.ALL] == values[ease.PLAIN]
+
+
+def found(experiment: Experiment, *names: str) -> tuple[Measured, Verdict]:
+    """What an experiment finds for these."""
+    for program in experiment.needs:
+        needed(program)
+    with Laboratory({name: CONTENDERS[name] for name in names}) as laboratory:
+        row = run(1, experiment, laboratory)
+    assert row.verdict is not None, row.fault
+    return row.measured, row.verdict
+
+
+def test_a_cookie_alone_does_not_stop_a_forged_request_and_the_row_says_what_does() -> None:
+    """A session is no safer for being one: without the check that comes with it, siblings post in the user's name."""
+    measured, verdict = found(csrf.CSRF, "jwt-cookie", "session")
+    assert measured["session-unchecked"]["a form on a sibling origin"]
+    assert not measured["session"]["a form on a sibling origin"]
+    assert "a JWT in a cookie can be given one" in verdict.why
+
+
+def test_a_cookie_that_is_made_for_frames_works_in_one() -> None:
+    """A row on frames says SameSite=None, as whoever wants a login in a frame would."""
+    measured, _ = found(blocked.BLOCKED, "jwt-cookie", "session")
+    assert measured["jwt-cookie"][blocked.FRAMED]
+    assert measured["session"][blocked.FRAMED]
+
+
+def test_a_link_of_a_jwt_in_a_cookie_is_its_owners() -> None:
+    """That takes no store."""
+    measured, _ = found(download.DOWNLOAD, "jwt-cookie", "jwt-local", "session")
+    assert measured["jwt-cookie"][download.HANDED_ON]
+    assert not measured["jwt-local"][download.HANDED_ON]
+
+
+def test_a_login_that_cannot_be_revoked_is_not_said_to_have_been() -> None:
+    """A link does not outlive a revocation that there never was."""
+    measured, verdict = found(together.TOGETHER, "jwt-cookie", "session")
+    assert not measured["jwt-cookie"][together.ENDS]
+    assert "the login itself could not be ended with jwt-cookie" in verdict.why
+    assert "revocation of its login" not in verdict.why
+
+
+def test_a_changed_claim_is_a_forgery_and_no_other_spelling() -> None:
+    """Another spelling says the same."""
+    broken = CONTENDERS["jwt-cookie"]._replace(made_by="tests.lab.broken:Credulous")
+    with Laboratory({"jwt-cookie": broken}) as laboratory:
+        measured = security.measure(laboratory)["jwt-cookie"]
+    assert int(measured[security.FORGED] or 0) > 50
+    assert measured[security.SPELLINGS] == 0

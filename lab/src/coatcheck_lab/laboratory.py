@@ -19,7 +19,7 @@ from redis import Redis
 from coatcheck import generate_secret
 
 from . import processes
-from .contenders import CONTENDERS, DENYLIST, Contender
+from .contenders import CONTENDERS, DENYLIST, UNCHECKED, Contender
 from .contenders.application import prepare
 from .contenders.mechanism import Settings
 from .programs import find
@@ -75,6 +75,11 @@ class Laboratory:
         """The contenders, and beside them the JWT with a denylist, where there is a Redis for it."""
         return {**self.contenders, **({DENYLIST.name: DENYLIST} if self.has_redis else {})}
 
+    @property
+    def known(self) -> dict[str, Contender]:
+        """The contenders and all that single rows have beside them."""
+        return {**self.with_denylist, UNCHECKED.name: UNCHECKED}
+
     def each(self, measure: Callable[[str], Found], names: Iterable[str] | None = None) -> dict[str, Found]:
         """What `measure` finds for each contender, one after the other. `names`: for these in place of all."""
         found: dict[str, Found] = {}
@@ -99,7 +104,7 @@ class Laboratory:
     @contextlib.contextmanager
     def site(self, contender: str, *, workers: int = 1, **settings: Any) -> Iterator[Site]:
         """The contender's application, with an empty store. With several `workers` each has a port of its own."""
-        who = self.with_denylist[contender]
+        who = self.known[contender]
         folder = self._new_folder()
         prepare(f"{folder}/users.db")
         made = Settings(

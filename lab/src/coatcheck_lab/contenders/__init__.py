@@ -31,3 +31,6 @@ SESSIONS = ("jwt-stateful", "session")
 
 DENYLIST = Contender("jwt-denylist", "JWT with a denylist", f"{_HERE}.denylist:DenylistJWT")
 """What a JWT becomes that can be revoked: measured where revocation is."""
+
+UNCHECKED = Contender("session-unchecked", "session cookie, origin not checked", f"{_HERE}.session:UncheckedSession")
+"""What a cookie alone does against forged requests: measured where they are."""

@@ -15,6 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .mechanism import COOKIE, Login, Settings, Unable
 
 ALGORITHM = "HS256"
+ANYBODY = "*"
+"""Whose ticket it is that is anybody's: a link that is followed brings a cookie, and nothing from local storage."""
 HANDED_OVER = "X-Token"
 """The response header that brings the token to a page that keeps it in local storage."""
 
@@ -51,7 +53,9 @@ class StatelessJWT:
         raise Unable("the role was written into the token at login")
 
     async def ticket(self, request: Request, file: str, seconds: float) -> str:
-        claims = {"aud": "download", "file": file, "exp": time.time() + seconds}
+        login = await self.login_of(request)
+        owner = self._owner(login.user) if login else ANYBODY
+        claims = {"aud": "download", "file": file, "sub": owner, "exp": time.time() + seconds}
         return jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM)
 
     def gate(self, files: ASGIApp) -> ASGIApp:
@@ -61,6 +65,10 @@ class StatelessJWT:
                 claims = jwt.decode(token, self.settings.secret, algorithms=[ALGORITHM], audience="download")
             except jwt.InvalidTokenError:
                 await Response("This link is not valid.", 403)(scope, receive, send)
+                return
+            login = await self.login_of(Request(scope))
+            if claims["sub"] not in (ANYBODY, login and login.user):
+                await Response("This link is somebody else's.", 403)(scope, receive, send)
                 return
             scope["lab.file"] = claims["file"]
             await files(scope, receive, send)
@@ -81,6 +89,9 @@ class StatelessJWT:
         except jwt.InvalidTokenError:
             return None
 
+    def _owner(self, user: str) -> str:
+        return user
+
     def _send(self, response: Response, claims: dict[str, Any]) -> None:
         self._hand_over(response, jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM))
 
@@ -93,6 +104,7 @@ class StatelessJWT:
             token,
             max_age=int(self.settings.absolute),
             httponly=True,
+            secure=self.settings.same_site == "none",  # as browsers ask of it; else the lab's clients, on http, keep it
             samesite=cast(Literal["lax", "none"], self.settings.same_site),
         )
 
@@ -102,6 +114,9 @@ class LocalJWT(StatelessJWT):
 
     def _shown(self, request: HTTPConnection) -> str:
         return request.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def _owner(self, user: str) -> str:
+        return ANYBODY
 
     def _hand_over(self, response: Response, token: str) -> None:
         response.headers[HANDED_OVER] = token

@@ -84,7 +84,7 @@ def judge(measured: Measured) -> Verdict:
 CONSENT = Experiment(
     name="consent",
     part=Part.ADVANTAGE,
-    claim="JWTs need no cookie consent.",
+    claim="JWTs need no cookie consent; sessions do.",
     done="In a real Chromium that has nothing from before: visit, log in, log out; list what the browser "
     "stores each time.",
     measure=measure,

@@ -51,6 +51,7 @@ def measure(laboratory: Laboratory) -> Measured:
 
 
 def class_of(contender: Contender) -> type:
+    """The class of its `Mechanism`."""
     module, _, name = contender.made_by.partition(":")
     found: type = getattr(import_module(module), name)
     return found
