@@ -20,7 +20,7 @@ _HERE = "coatcheck_lab.contenders"
 
 CONTENDERS = {
     "jwt-cookie": Contender("jwt-cookie", "JWT in a cookie", f"{_HERE}.stateless:StatelessJWT"),
-    "jwt-local": Contender("jwt-local", "JWT in local storage", f"{_HERE}.stateless:LocalJWT", "local"),
+    "jwt-local": Contender("jwt-local", "JWT in local storage", f"{_HERE}.local:LocalJWT", "local"),
     "jwt-stateful": Contender("jwt-stateful", "stateful JWT", f"{_HERE}.stateful:StatefulJWT"),
     "session": Contender("session", "session cookie", f"{_HERE}.session:SessionCookie"),
 }

@@ -1,4 +1,4 @@
-"""The stateless JWT: the whole session in a signed token, in a cookie or in the page's local storage. No store."""
+"""The stateless JWT: the whole session in a signed token, in a cookie. No store."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from .mechanism import COOKIE, Login, Settings, Unable
 ALGORITHM = "HS256"
 ANYBODY = "*"
 """Whose ticket it is that is anybody's: a link that is followed brings a cookie, and nothing from local storage."""
-HANDED_OVER = "X-Token"
-"""The response header that brings the token to a page that keeps it in local storage."""
 
 
 class StatelessJWT:
@@ -107,16 +105,3 @@ class StatelessJWT:
             secure=self.settings.same_site == "none",  # as browsers ask of it; else the lab's clients, on http, keep it
             samesite=cast(Literal["lax", "none"], self.settings.same_site),
         )
-
-
-class LocalJWT(StatelessJWT):
-    """The same token, which the page keeps in local storage and sends by itself."""
-
-    def _shown(self, request: HTTPConnection) -> str:
-        return request.headers.get("Authorization", "").removeprefix("Bearer ")
-
-    def _owner(self, user: str) -> str:
-        return ANYBODY
-
-    def _hand_over(self, response: Response, token: str) -> None:
-        response.headers[HANDED_OVER] = token

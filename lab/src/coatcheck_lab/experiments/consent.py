@@ -67,9 +67,7 @@ def judge(measured: Measured) -> Verdict:
     early = [name for name, values in measured.items() if values[BEFORE] != NOTHING]
     names = [name for name, values in measured.items() if values[NAMES]]
     holds = leaves["session"] and any(not leaves[name] for name in STATELESS if name in leaves)
-    told = (
-        f"{sum(leaves.values())} of {len(leaves)} store something in the browser at login, and nothing else but for it"
-    )
+    told = f"{sum(leaves.values())} of {len(leaves)} store something in the browser at login"
     told += f"; {', '.join(early)} before a login, too" if early else "; before a login none does"
     if names:
         told += f". Whoever reads it learns the user's name from {', '.join(names)}"

@@ -119,7 +119,7 @@ def judge(measured: Measured) -> Verdict:
         told += f". Who finds one can read what is in it: {', '.join(readable)}"
     return Verdict(
         holds,
-        f"{told}. All are signed, and what is in theft and revocation is not in this row.",
+        f"{told}. All are signed; what rows `theft` and `revocation` show is not in this one.",
         [name for name, count in through.items() if count == least and name not in readable],
     )
 
