@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -112,7 +113,7 @@ def test_the_rows_are_those_of_the_argument() -> None:
     assert len({experiment.name for experiment in EXPERIMENTS}) == 17
 
 
-@pytest.mark.parametrize("name", ["stateless", "stateful", "session"])
+@pytest.mark.parametrize("name", ["stateless", "local", "stateful", "session"])
 def test_a_contender_is_small_and_all_else_is_shared(name: str) -> None:
     """Under 120 lines each: what differs is the mechanism."""
     path = Path(experiments.__file__).parent.parent / "contenders" / f"{name}.py"
@@ -143,3 +144,44 @@ def test_the_copy_in_the_documentation_is_of_these_experiments() -> None:
     table = (ROOT / "docs" / "lab.md").read_text()
     for number, experiment in enumerate(EXPERIMENTS, 1):
         assert f"| {number} | `{experiment.name}` | {experiment.claim} |" in table
+
+
+CONTRASTS = {"ink": 4.5, "soft": 4.5, "yes": 4.5, "no": 4.5, "jwt": 3.0, "local": 3.0, "stateful": 3.0, "session": 3.0}
+"""What WCAG asks of each colour before the paper: 4.5 of text, 3 of a picture's parts."""
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_every_colour_stands_out_from_the_paper(mode: str) -> None:
+    """For eyes that are not what they were, by day and in the dark."""
+    light, _, dark = made(chart_of("bars")).partition("prefers-color-scheme: dark")
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", light if mode == "light" else dark))
+    paper = luminance(colours["paper"])
+    for name, least in CONTRASTS.items():
+        lower, higher = sorted((paper, luminance(colours[name])))
+        assert (higher + 0.05) / (lower + 0.05) >= least, name
+
+
+def luminance(colour: str) -> float:
+    """As WCAG 2 has it, from 0 to 1."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_what_is_wider_than_the_screen_is_scrolled_by_keyboard_and_has_a_name() -> None:
+    """Tables and pictures on a phone; without a tabindex no key reaches them in every browser."""
+    scrolled = [attributes for _, attributes in tags(made(chart_of("curve"))) if attributes.get("class") == "scroll"]
+    assert len(scrolled) == 3
+    assert all(one.get("tabindex") == "0" and one.get("role") == "region" and one["aria-label"] for one in scrolled)
+
+
+def test_a_picture_is_not_shrunk_until_nobody_can_read_it() -> None:
+    """Letters of 13 units in a picture of 720 are 6 pixels on a phone, unless it keeps a width."""
+    [least] = re.findall(r"svg \{[^}]*min-width: (\d+)rem", made(chart_of("bars")))
+    assert int(least) * 16 * 13 / 720 >= 10
+
+
+def test_what_a_sentence_has_between_backticks_is_code_and_all_else_is_text() -> None:
+    """Nobody reads the marks."""
+    text = made(replace(chart_of("bars"), done="Row `theft` <b>, and `exp`."))
+    assert "Row <code>theft</code> &lt;b&gt;, and <code>exp</code>." in text

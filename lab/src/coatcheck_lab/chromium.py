@@ -25,14 +25,15 @@ FLAGS = [
 class Chromium:
     """The browser with its usual settings, and others of it with settings that somebody has changed."""
 
-    def __init__(self, kind: BrowserType, executable: Path) -> None:
-        self._kind, self._executable = kind, executable
+    def __init__(self, kind: BrowserType, executable: Path, folder: Path) -> None:
+        """`folder`: where what browsers leave may lie; who made it removes it, once they are gone."""
+        self._kind, self._executable, self._folder = kind, executable, folder
         self.browser: Browser = kind.launch(executable_path=executable, args=FLAGS)
 
     @contextmanager
     def set_up(self, preferences: Mapping[str, Any]) -> Iterator[BrowserContext]:
         """A new browser with these of Chromium's own preferences, as its settings page would write them."""
-        with TemporaryDirectory(prefix="coatcheck-lab-", ignore_cleanup_errors=True) as folder:
+        with TemporaryDirectory(dir=self._folder, ignore_cleanup_errors=True) as folder:
             profile = Path(folder) / "Default"
             profile.mkdir()
             (profile / "Preferences").write_text(json.dumps(preferences))
@@ -44,10 +45,10 @@ class Chromium:
 
 
 @contextmanager
-def started(executable: Path) -> Iterator[Chromium]:
+def started(executable: Path, folder: Path) -> Iterator[Chromium]:
     """That executable, headless, until the block ends."""
     with sync_playwright() as playwright:
-        chromium = Chromium(playwright.chromium, executable)
+        chromium = Chromium(playwright.chromium, executable, folder)
         try:
             yield chromium
         finally:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +20,7 @@ from redis import Redis
 from coatcheck import generate_secret
 
 from . import processes
-from .contenders import CONTENDERS, DENYLIST, Contender
+from .contenders import CONTENDERS, DENYLIST, UNCHECKED, Contender
 from .contenders.application import prepare
 from .contenders.mechanism import Settings
 from .programs import find
@@ -50,6 +51,7 @@ class Laboratory:
         self._stack = contextlib.ExitStack()
         self._chromium: Chromium | None = None
         self.has_redis = False
+        self._redis_process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Laboratory:
         with contextlib.ExitStack() as stack:
@@ -75,6 +77,11 @@ class Laboratory:
         """The contenders, and beside them the JWT with a denylist, where there is a Redis for it."""
         return {**self.contenders, **({DENYLIST.name: DENYLIST} if self.has_redis else {})}
 
+    @property
+    def known(self) -> dict[str, Contender]:
+        """The contenders and all that single rows have beside them."""
+        return {**self.with_denylist, UNCHECKED.name: UNCHECKED}
+
     def each(self, measure: Callable[[str], Found], names: Iterable[str] | None = None) -> dict[str, Found]:
         """What `measure` finds for each contender, one after the other. `names`: for these in place of all."""
         found: dict[str, Found] = {}
@@ -94,12 +101,24 @@ class Laboratory:
         """How many commands the Redis has carried out so far; None if there is none."""
         return None if self._counter is None else int(self._counter.info("stats")["total_commands_processed"])
 
+    @contextlib.contextmanager
+    def store_stopped(self) -> Iterator[None]:
+        """While the block lasts the Redis keeps its connections and answers nothing; SQLite has nothing to stop."""
+        if self._redis_process is None:
+            yield
+            return
+        self._redis_process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._redis_process.send_signal(signal.SIGCONT)
+
     # -- servers -----------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def site(self, contender: str, *, workers: int = 1, **settings: Any) -> Iterator[Site]:
         """The contender's application, with an empty store. With several `workers` each has a port of its own."""
-        who = self.with_denylist[contender]
+        who = self.known[contender]
         folder = self._new_folder()
         prepare(f"{folder}/users.db")
         made = Settings(
@@ -121,8 +140,9 @@ class Laboratory:
                 with processes.listen() as listener:
                     running.append(processes.start(WORKER, listener, [], made.environment(), log))
                     ports.append(listener.getsockname()[1])
-            for port in ports:
-                _until(partial(_answers, port), f"the application does not start: {folder}/log")
+            for port, worker in zip(ports, running, strict=True):
+                if not _comes_up(port, worker, _serves):
+                    raise TimeoutError(f"the application does not start: {_last_line(folder / 'log')}")
             yield Site(
                 f"http://{processes.HOST}:{ports[0]}", made, running, ports, stack.enter_context(contextlib.ExitStack())
             )
@@ -140,8 +160,11 @@ class Laboratory:
             f"server {{ listen {processes.HOST}:{port}; location / {{ proxy_pass http://all;"
             f" proxy_set_header Host $http_host; }} }} }}\n"
         )
-        with self._program([_found("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "log"]):
-            _until(lambda: _answers(port), "nginx does not start")
+        with self._program(
+            [_found("nginx"), "-p", folder, "-c", folder / "nginx.conf", "-e", folder / "log"]
+        ) as running:
+            if not _comes_up(port, running, _serves):
+                raise TimeoutError(f"nginx does not start: {_last_line(folder / 'log')}")
             yield f"http://{processes.HOST}:{port}"
 
     @contextlib.contextmanager
@@ -163,18 +186,19 @@ class Laboratory:
             "--dir",
             str(self.folder),
         ]
-        with self._program([executable, *options]):
-            _until(lambda: _answers(port), "redis-server does not start")
-            yield f"redis://{processes.HOST}:{port}/0"
+        with self._program([executable, *options]) as running:
+            up = _comes_up(port, running)
+            self._redis_process = running if up else None
+            yield f"redis://{processes.HOST}:{port}/0" if up else None
 
     @staticmethod
     @contextlib.contextmanager
-    def _program(command: Sequence[str | Path]) -> Iterator[None]:
+    def _program(command: Sequence[str | Path]) -> Iterator[subprocess.Popen[bytes]]:
         running = subprocess.Popen(  # noqa: S603 - a program that we found
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         try:
-            yield
+            yield running
         finally:
             running.terminate()
             running.wait()
@@ -187,7 +211,7 @@ class Laboratory:
         if self._chromium is None:
             from .chromium import started
 
-            self._chromium = self._stack.enter_context(started(_found("chromium")))
+            self._chromium = self._stack.enter_context(started(_found("chromium"), self.folder))
         return self._chromium
 
     @contextlib.contextmanager
@@ -224,9 +248,29 @@ def _answers(port: int) -> bool:
     return True
 
 
-def _until(ready: Callable[[], bool], complaint: str) -> None:
+def _serves(port: int) -> bool:
+    """Whether it answers a request: a connection is taken by the kernel before anybody listens to it."""
+    connection = HTTPConnection(processes.HOST, port, timeout=1)
+    try:
+        connection.request("HEAD", "/")
+        connection.getresponse()
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return True
+
+
+def _comes_up(port: int, process: subprocess.Popen[bytes], ready: Callable[[int], bool] = _answers) -> bool:
+    """Waits until that process answers there; not for one that has ended: who answers then is somebody else."""
     deadline = time.monotonic() + READY_WITHIN
-    while not ready():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{complaint}, in {READY_WITHIN:g} seconds")
+    while process.poll() is None and time.monotonic() < deadline:
+        if ready(port):
+            return process.poll() is None
         time.sleep(0.02)
+    return False
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1] if lines else "it says nothing"

@@ -20,7 +20,7 @@ _HERE = "coatcheck_lab.contenders"
 
 CONTENDERS = {
     "jwt-cookie": Contender("jwt-cookie", "JWT in a cookie", f"{_HERE}.stateless:StatelessJWT"),
-    "jwt-local": Contender("jwt-local", "JWT in local storage", f"{_HERE}.stateless:StatelessJWT", "local"),
+    "jwt-local": Contender("jwt-local", "JWT in local storage", f"{_HERE}.local:LocalJWT", "local"),
     "jwt-stateful": Contender("jwt-stateful", "stateful JWT", f"{_HERE}.stateful:StatefulJWT"),
     "session": Contender("session", "session cookie", f"{_HERE}.session:SessionCookie"),
 }
@@ -31,3 +31,6 @@ SESSIONS = ("jwt-stateful", "session")
 
 DENYLIST = Contender("jwt-denylist", "JWT with a denylist", f"{_HERE}.denylist:DenylistJWT")
 """What a JWT becomes that can be revoked: measured where revocation is."""
+
+UNCHECKED = Contender("session-unchecked", "session cookie, origin not checked", f"{_HERE}.session:UncheckedSession")
+"""What a cookie alone does against forged requests: measured where they are."""

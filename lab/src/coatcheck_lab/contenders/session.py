@@ -74,3 +74,11 @@ class SessionCookie:
         absolute = timedelta(seconds=settings.absolute)
         idle = absolute if settings.idle is None else timedelta(seconds=settings.idle)
         return Policy(idle_timeout=idle, absolute_timeout=absolute)
+
+
+class UncheckedSession(SessionCookie):
+    """The same without its middleware's look at where a request comes from."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self.middleware = [Middleware(SessionMiddleware, self.manager, csrf="off")]

@@ -1,4 +1,4 @@
-"""The stateless JWT: the whole session in a signed token, in a cookie or in the page's local storage. No store."""
+"""The stateless JWT: the whole session in a signed token, in a cookie. No store."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .mechanism import COOKIE, Login, Settings, Unable
 
 ALGORITHM = "HS256"
-HANDED_OVER = "X-Token"
-"""The response header that brings the token to a page that keeps it in local storage."""
+ANYBODY = "*"
+"""Whose ticket it is that is anybody's: a link that is followed brings a cookie, and nothing from local storage."""
 
 
 class StatelessJWT:
@@ -51,7 +51,9 @@ class StatelessJWT:
         raise Unable("the role was written into the token at login")
 
     async def ticket(self, request: Request, file: str, seconds: float) -> str:
-        claims = {"aud": "download", "file": file, "exp": time.time() + seconds}
+        login = await self.login_of(request)
+        owner = self._owner(login.user) if login else ANYBODY
+        claims = {"aud": "download", "file": file, "sub": owner, "exp": time.time() + seconds}
         return jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM)
 
     def gate(self, files: ASGIApp) -> ASGIApp:
@@ -61,6 +63,10 @@ class StatelessJWT:
                 claims = jwt.decode(token, self.settings.secret, algorithms=[ALGORITHM], audience="download")
             except jwt.InvalidTokenError:
                 await Response("This link is not valid.", 403)(scope, receive, send)
+                return
+            login = await self.login_of(Request(scope))
+            if claims["sub"] not in (ANYBODY, login and login.user):
+                await Response("This link is somebody else's.", 403)(scope, receive, send)
                 return
             scope["lab.file"] = claims["file"]
             await files(scope, receive, send)
@@ -74,24 +80,28 @@ class StatelessJWT:
         return {"exp": time.time() + self.settings.absolute}
 
     def _claims(self, request: HTTPConnection) -> dict[str, Any] | None:
-        if self.settings.storage == "cookie":
-            token = request.cookies.get(COOKIE, "")
-        else:
-            token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         try:
-            return jwt.decode(token, self.settings.secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]})
+            return jwt.decode(
+                self._shown(request), self.settings.secret, algorithms=[ALGORITHM], options={"require": ["exp", "sub"]}
+            )
         except jwt.InvalidTokenError:
             return None
 
+    def _owner(self, user: str) -> str:
+        return user
+
     def _send(self, response: Response, claims: dict[str, Any]) -> None:
-        token = jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM)
-        if self.settings.storage == "local":
-            response.headers[HANDED_OVER] = token
-            return
+        self._hand_over(response, jwt.encode(claims, self.settings.secret, algorithm=ALGORITHM))
+
+    def _shown(self, request: HTTPConnection) -> str:
+        return request.cookies.get(COOKIE, "")
+
+    def _hand_over(self, response: Response, token: str) -> None:
         response.set_cookie(
             COOKIE,
             token,
             max_age=int(self.settings.absolute),
             httponly=True,
+            secure=self.settings.same_site == "none",  # as browsers ask of it; else the lab's clients, on http, keep it
             samesite=cast(Literal["lax", "none"], self.settings.same_site),
         )

@@ -43,6 +43,8 @@ def measure(laboratory: Laboratory) -> Measured:
                 tab = Tab(context.new_page(), site.url)
                 tab.log_in()
                 values[NO_DATA] = tab.user() is not None
+        # A cookie that is meant for frames says so.
+        with laboratory.site(name, same_site="none") as site:
             for what, preferences in FRAMES.items():
                 values[what] = _framed(laboratory, site, preferences)
         return values
@@ -83,7 +85,8 @@ BLOCKED = Experiment(
     part=Part.ADVANTAGE,
     claim="JWTs work where cookies are blocked.",
     done="In a real Chromium: as it comes, with cookies blocked in its settings, with cookies deleted as some "
-    "extensions do, and in a frame on another site. Log in, and ask who is logged in.",
+    "extensions do, and in a frame on another site, with SameSite=None as cookies for frames have it. Log "
+    "in, and ask who is logged in.",
     measure=measure,
     judge=judge,
     needs=("chromium",),

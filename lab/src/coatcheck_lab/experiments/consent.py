@@ -67,9 +67,7 @@ def judge(measured: Measured) -> Verdict:
     early = [name for name, values in measured.items() if values[BEFORE] != NOTHING]
     names = [name for name, values in measured.items() if values[NAMES]]
     holds = leaves["session"] and any(not leaves[name] for name in STATELESS if name in leaves)
-    told = (
-        f"{sum(leaves.values())} of {len(leaves)} store something in the browser at login, and nothing else but for it"
-    )
+    told = f"{sum(leaves.values())} of {len(leaves)} store something in the browser at login"
     told += f"; {', '.join(early)} before a login, too" if early else "; before a login none does"
     if names:
         told += f". Whoever reads it learns the user's name from {', '.join(names)}"
@@ -84,7 +82,7 @@ def judge(measured: Measured) -> Verdict:
 CONSENT = Experiment(
     name="consent",
     part=Part.ADVANTAGE,
-    claim="JWTs need no cookie consent.",
+    claim="JWTs need no cookie consent; sessions do.",
     done="In a real Chromium that has nothing from before: visit, log in, log out; list what the browser "
     "stores each time.",
     measure=measure,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..contenders import STATELESS
+from ..contenders import STATELESS, UNCHECKED
 from ..contenders.application import transfers
 from ..elsewhere import Elsewhere, elsewhere
 from .experiment import Experiment, Measured, Part, Value, Verdict
@@ -42,7 +42,7 @@ def measure(laboratory: Laboratory) -> Measured:
             tab.ask("/transfer", {"recipient": OWN})
             return values | {OWN: ("ada", OWN) in transfers(site.settings.users)}
 
-    return laboratory.each(one)
+    return laboratory.each(one, [*laboratory.contenders, UNCHECKED.name])
 
 
 def _moved(attack: str, tab: Tab, site: Site, attacker: Elsewhere) -> bool:
@@ -67,13 +67,17 @@ def judge(measured: Measured) -> Verdict:
         if "jwt-local" in safe
         else ""
     )
+    unchecked = bool(got_through.get(UNCHECKED.name)) and "session" in safe
+    check = (
+        " A session's cookie is sent along, too: what stopped it is the check of origin that comes with it, and a JWT "
+        "in a cookie can be given one."
+        if unchecked
+        else ""
+    )
     return Verdict(
         holds,
-        (
-            f"Money was moved with {told}. Being a JWT protects from nothing: where it is kept decides."
-            if told
-            else "No attack moved money."
-        )
+        (f"Money was moved with {told}. Being a JWT protects from nothing." if told else "No attack moved money.")
+        + check
         + local,
         safe,
     )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..laboratory import Laboratory
 
 VERBS = {
+    "set up": "__init__",
     "log in": "log_in",
     "recognise": "login_of",
     "log out": "log_out",
@@ -25,6 +26,7 @@ VERBS = {
 """What an application needs, and the lab's method for it."""
 
 ALL = "in all"
+PLAIN = "in all, without revocation and change of role"
 
 
 def measure(laboratory: Laboratory) -> Measured:
@@ -36,17 +38,20 @@ def measure(laboratory: Laboratory) -> Measured:
                 "revoke": site.operator("revoke", user="ada").status_code == 200,
                 "change_role": site.operator("role", user="ada", role="reader").status_code == 200,
             }
-        kind = _class_of(laboratory.with_denylist[name])
+        kind = class_of(laboratory.with_denylist[name])
         found = {verb: lines(kind, method) for verb, method in VERBS.items()}
         counted: dict[str, Value] = {
             verb: len(said) if can.get(VERBS[verb], True) else None for verb, said in found.items()
         }
-        return counted | {ALL: len(set().union(*found.values()))}
+        plain = [said for verb, said in found.items() if VERBS[verb] not in can]
+        done = [said for verb, said in found.items() if counted[verb] is not None]
+        return counted | {PLAIN: len(set().union(*plain)), ALL: len(set().union(*done))}
 
     return laboratory.each(one, laboratory.with_denylist)
 
 
-def _class_of(contender: Contender) -> type:
+def class_of(contender: Contender) -> type:
+    """The class of its `Mechanism`."""
     module, _, name = contender.made_by.partition(":")
     found: type = getattr(import_module(module), name)
     return found
@@ -80,10 +85,12 @@ def judge(measured: Measured) -> Verdict:
         for name, values in measured.items()
         if name not in able
     ]
-    told = ", ".join(f"{name} {count}" for name, count in able.items())
+    told = ", ".join(f"{name} {count}" for name, count in able.items()) or "none can"
+    plain = ", ".join(f"{name} {values[PLAIN]}" for name, values in measured.items())
     return Verdict(
         any(name in best for name in (*STATELESS, DENYLIST.name)),
-        f"Lines for all verbs: {told}. {'; '.join(cannot) + '.' if cannot else ''}",
+        f"Lines to set up, log in, recognise, log out and expire: {plain}; for all verbs: {told}. "
+        f"{'; '.join(cannot) + '.' if cannot else ''}",
         best,
     )
 

@@ -113,6 +113,7 @@ def run(number: int, experiment: Experiment, laboratory: Laboratory) -> Row:
     began = time.monotonic()
     try:
         measured = experiment.measure(laboratory)
+        verdict = experiment.judge(measured)
     except Exception as error:  # noqa: BLE001 (the others are worth having, whatever it is)
         return Row(number, experiment, fault=f"{type(error).__name__}: {error}".splitlines()[0])
-    return Row(number, experiment, measured, experiment.judge(measured), seconds=time.monotonic() - began)
+    return Row(number, experiment, measured, verdict, seconds=time.monotonic() - began)

@@ -34,8 +34,15 @@ def judge(measured: Measured) -> Verdict:
     kept = {name: int(values[KEPT] or 0) for name, values in measured.items()}
     best = [name for name, count in kept.items() if count == max(kept.values())]
     told = ", ".join(f"{name} {count}" for name, count in kept.items())
+    sizes = [sample for sample in SAMPLES if sample.endswith("KB")]
+    sized = ", ".join(f"{name} {sum(bool(values[size]) for size in sizes)}" for name, values in measured.items())
     holds = any(kept[name] > kept["session"] for name in STATELESS if name in kept)
-    return Verdict(holds, f"Of {len(SAMPLES)} values came back as they were: {told}.", best)
+    return Verdict(
+        holds,
+        f"Of {len(SAMPLES)} values came back as they were: {told}; of the {len(sizes)} that differ in size alone: "
+        f"{sized}. Types beside those of JSON are up to the library, and can be converted by hand with any.",
+        best,
+    )
 
 
 FLEXIBILITY = Experiment(

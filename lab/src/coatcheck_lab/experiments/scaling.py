@@ -1,4 +1,4 @@
-"""Row 1: several server processes behind a proxy, one of which is killed."""
+"""Row 1: several server processes behind a proxy, one of which is killed; and the store, which stops."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ KNOWN_ELSEWHERE = "known at B after a login at A"
 PROXIED = f"recognised, of {ASKED} through nginx"
 ANSWERED = "processes that answered"
 KILLED = f"recognised, of {ASKED} after one was killed"
+ALONE = "recognised while the store does not answer"
 
 
 def measure(laboratory: Laboratory) -> Measured:
-    """Nothing is set up for it but what each contender has anyway."""
+    """Processes share what each contender has anyway: a secret, and a Redis if it has a store."""
+    if not laboratory.has_redis:
+        raise RuntimeError("redis-server does not start, and an SQLite file is shared by one machine alone")
 
     def one(name: str) -> dict[str, Value]:
         with laboratory.site(name, workers=PROCESSES) as site, laboratory.proxy(site) as url:
@@ -36,11 +39,15 @@ def measure(laboratory: Laboratory) -> Measured:
             site.workers[0].kill()
             site.workers[0].wait()
             after = _recognised(visitor)
+            known_elsewhere = elsewhere.me()["user"] == "ada"
+            with laboratory.store_stopped():
+                alone = elsewhere.get("/me").status_code == 200
             return {
-                KNOWN_ELSEWHERE: elsewhere.me()["user"] == "ada",
+                KNOWN_ELSEWHERE: known_elsewhere,
                 PROXIED: len(before),
                 ANSWERED: len(set(before)),
                 KILLED: len(after),
+                ALONE: alone,
             }
 
     return laboratory.each(one)
@@ -62,10 +69,12 @@ def judge(measured: Measured) -> Verdict:
 
     best = [name for name in measured if scales(name)]
     holds = any(name in best for name in STATELESS) and "session" not in best
+    alone = [name for name, values in measured.items() if values[ALONE]]
     return Verdict(
         holds,
-        f"{len(best)} of {len(measured)} were recognised at every process, and after one was killed"
-        + ("." if holds else ": what processes share is the store, and nothing has to be set up for it."),
+        f"{len(best)} of {len(measured)} were recognised at every process, and after one was killed. What processes of "
+        "sessions share is the store, a server more to run; what those of JWTs share is a key. While the store did not "
+        f"answer, recognised were: {', '.join(alone) or 'none'}.",
         best,
     )
 
@@ -75,8 +84,8 @@ SCALING = Experiment(
     part=Part.ADVANTAGE,
     claim="JWTs scale horizontally; sessions do not, as every server must know them.",
     done=f"{PROCESSES} server processes behind an nginx as it comes. Log in at one and ask another; then go through "
-    "nginx, kill one process, and go on.",
+    "nginx, kill one process, and go on; and stop the store.",
     measure=measure,
     judge=judge,
-    needs=("nginx",),
+    needs=("nginx", "redis-server"),
 )

@@ -32,16 +32,25 @@ def measure(laboratory: Laboratory) -> Measured:
             for visitor, user in ((ada, "ada"), (eve, "eve"), (other, "ada")):
                 visitor.log_in(user)
             forged = {*_forged(ada.token, eve.token), other.token} - {ada.token, eve.token}
+            forged |= {*_changed(ada.token)}
             accepted = [token for token in forged if _user(ada, token)]
-            changed = [token for token in _changed(ada.token) if _user(ada, token)]
+            same = [token for token in accepted if _bytes(token) == _bytes(ada.token)]
             return {
-                TRIED: len(forged) + len(_changed(ada.token)),
-                FORGED: len(accepted),
-                SPELLINGS: len(changed),
+                TRIED: len(forged),
+                FORGED: len(accepted) - len(same),
+                SPELLINGS: len(same),
                 READABLE: b'"ada"' in decoded(ada.token),
             }
 
     return laboratory.each(one)
+
+
+def _bytes(token: str) -> bytes | None:
+    """What it says, however it is spelt; None if it is no base64."""
+    try:
+        return decoded(token)
+    except ValueError:
+        return None
 
 
 def _user(visitor: Visitor, token: str) -> Any:
@@ -110,7 +119,7 @@ def judge(measured: Measured) -> Verdict:
         told += f". Who finds one can read what is in it: {', '.join(readable)}"
     return Verdict(
         holds,
-        f"{told}. All are signed, and what is in theft and revocation is not in this row.",
+        f"{told}. All are signed; what rows `theft` and `revocation` show is not in this one.",
         [name for name, count in through.items() if count == least and name not in readable],
     )
 

@@ -13,7 +13,8 @@ TICKETS = 5
 
 STAYS = f"logged in after {TICKETS} downloads"
 SAME = "by the same token"
-DIES = "a link is refused after its login was revoked"
+ENDS = "the login ends when an operator revokes it"
+DIES = "a link that it had is refused from then on"
 
 
 def measure(laboratory: Laboratory) -> Measured:
@@ -29,7 +30,7 @@ def measure(laboratory: Laboratory) -> Measured:
             values: dict[str, Value] = {STAYS: owner.me()["user"] == "ada", SAME: owner.token == before}
             kept = owner.link("report", 60)
             site.operator("revoke", user="ada")
-            return values | {DIES: owner.get(kept).status_code != 200}
+            return values | {ENDS: owner.me()["user"] is None, DIES: owner.get(kept).status_code != 200}
 
     return laboratory.each(one)
 
@@ -44,7 +45,10 @@ def judge(measured: Measured) -> Verdict:
         else "Not all were logged in as before"
     )
     if alive:
-        told += f"; a link outlived the revocation of its login with {', '.join(alive)}"
+        told += f"; after an operator's word the link still opened its file with {', '.join(alive)}"
+    untouched = [name for name, values in measured.items() if not values[ENDS]]
+    if untouched:
+        told += f", and the login itself could not be ended with {', '.join(untouched)}"
     return Verdict("session" in best, f"{told}.", best)
 
 

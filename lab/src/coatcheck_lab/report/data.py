@@ -27,7 +27,11 @@ def as_data(rows: Sequence[Row], laboratory: Laboratory) -> dict[str, Any]:
             "store": laboratory.store,
             "libraries": {name: version(name) for name in LIBRARIES},
         },
-        "contenders": {name: contender.title for name, contender in laboratory.with_denylist.items()},
+        "contenders": {
+            name: contender.title
+            for name, contender in laboratory.known.items()
+            if name in laboratory.contenders or any(name in row.measured for row in rows)
+        },
         "rows": [_row(row) for row in rows],
     }
 

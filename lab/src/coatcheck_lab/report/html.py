@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from .charts import drawn
 
@@ -21,7 +23,12 @@ def page(data: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
     )
     template = environment.get_template("page.html")
-    return template.render(data, drawn=drawn, shown=_shown, raw=json.dumps(data).replace("<", "\\u003c"))
+    return template.render(data, drawn=drawn, shown=_shown, told=_told, raw=json.dumps(data).replace("<", "\\u003c"))
+
+
+def _told(text: str) -> Markup:
+    """A sentence of ours; what it has between backticks is code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 (escaped before)
 
 
 def _shown(value: object) -> str:
