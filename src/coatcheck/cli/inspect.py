@@ -9,6 +9,7 @@ import re
 import sys
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,14 +42,25 @@ def _run(options: argparse.Namespace) -> int:
     text: str = (sys.stdin.readline(MAX_LENGTH + 1) if options.token is None else options.token).strip()
     if not text or len(text) > MAX_LENGTH:
         raise ConfigurationError(f"give a token, a ticket or a handle, of at most {MAX_LENGTH} characters")
-    logging.getLogger("coatcheck").setLevel(logging.CRITICAL)  # looking at a ticket is no event
     facts = dict(_facts(text))
-    facts |= dict(_judged(text, facts, options))
+    with _quiet():
+        facts |= dict(_judged(text, facts, options))
     if options.json:
         output.as_json(facts)
     else:
         output.pairs({name.replace("_", " "): str(value) for name, value in facts.items()})
     return 0 if facts.get("valid", "yes") == "yes" else 1
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Looking at a ticket is no event for the log."""
+    logger = logging.getLogger("coatcheck")
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 def _facts(text: str) -> Iterator[tuple[str, Any]]:
