@@ -25,8 +25,8 @@ FLAGS = [
 class Chromium:
     """The browser with its usual settings, and others of it with settings that somebody has changed."""
 
-    def __init__(self, kind: BrowserType, executable: Path, folder: Path) -> None:
-        """`folder`: where what browsers leave may lie; who made it removes it, once they are gone."""
+    def __init__(self, kind: BrowserType, executable: Path, folder: Path | None) -> None:
+        """`folder`: where what they leave may lie, removed by whoever made it; None: where temporary files are."""
         self._kind, self._executable, self._folder = kind, executable, folder
         self.browser: Browser = kind.launch(executable_path=executable, args=FLAGS)
 
@@ -45,7 +45,7 @@ class Chromium:
 
 
 @contextmanager
-def started(executable: Path, folder: Path) -> Iterator[Chromium]:
+def started(executable: Path, folder: Path | None = None) -> Iterator[Chromium]:
     """That executable, headless, until the block ends."""
     with sync_playwright() as playwright:
         chromium = Chromium(playwright.chromium, executable, folder)
