@@ -96,3 +96,18 @@ def test_told_to_end_it_takes_its_servers_and_its_folder_along(tmp_path: Path) -
         lab.send_signal(signal.SIGTERM)
         assert lab.wait(20) == 130
     assert not list(tmp_path.glob("coatcheck-lab-*"))
+
+
+def test_a_ctrl_c_while_a_browser_is_at_work_ends_all_of_it_without_a_word(tmp_path: Path) -> None:
+    """The terminal's signal reaches the browser's driver as well, which has to wait for us."""
+    needed("chromium")
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    words, pipe = [str(COMMAND), "run", "consent"], subprocess.PIPE
+    with subprocess.Popen(words, stdout=pipe, stderr=pipe, env=environment, start_new_session=True) as lab:
+        deadline = time.monotonic() + 20
+        while not any(tmp_path.rglob("playwright_chromiumdev_profile-*")):
+            assert time.monotonic() < deadline
+        os.killpg(lab.pid, signal.SIGINT)
+        _, said = lab.communicate(timeout=20)
+    assert (lab.returncode, said) == (130, b"")
+    assert not list(tmp_path.iterdir())

@@ -22,13 +22,17 @@ FLAGS = [
 ]
 
 
+OURS: dict[str, Any] = {"handle_sigint": False, "handle_sigterm": False, "handle_sighup": False}
+"""A ctrl-C is ours to hear: we close what we opened, in order, and need the driver for that."""
+
+
 class Chromium:
     """The browser with its usual settings, and others of it with settings that somebody has changed."""
 
-    def __init__(self, kind: BrowserType, executable: Path, folder: Path) -> None:
-        """`folder`: where what browsers leave may lie; who made it removes it, once they are gone."""
+    def __init__(self, kind: BrowserType, executable: Path, folder: Path | None) -> None:
+        """`folder`: where what they leave may lie, removed by whoever made it; None: where temporary files are."""
         self._kind, self._executable, self._folder = kind, executable, folder
-        self.browser: Browser = kind.launch(executable_path=executable, args=FLAGS)
+        self.browser: Browser = kind.launch(executable_path=executable, args=FLAGS, **OURS)
 
     @contextmanager
     def set_up(self, preferences: Mapping[str, Any]) -> Iterator[BrowserContext]:
@@ -37,7 +41,7 @@ class Chromium:
             profile = Path(folder) / "Default"
             profile.mkdir()
             (profile / "Preferences").write_text(json.dumps(preferences))
-            context = self._kind.launch_persistent_context(folder, executable_path=self._executable, args=FLAGS)
+            context = self._kind.launch_persistent_context(folder, executable_path=self._executable, args=FLAGS, **OURS)
             try:
                 yield context
             finally:
@@ -45,7 +49,7 @@ class Chromium:
 
 
 @contextmanager
-def started(executable: Path, folder: Path) -> Iterator[Chromium]:
+def started(executable: Path, folder: Path | None = None) -> Iterator[Chromium]:
     """That executable, headless, until the block ends."""
     with sync_playwright() as playwright:
         chromium = Chromium(playwright.chromium, executable, folder)

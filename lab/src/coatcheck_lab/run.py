@@ -35,6 +35,8 @@ def run_experiments(names: Sequence[str], *, as_json: bool, report: Path | None)
     chosen = [experiment for experiment in EXPERIMENTS if not names or experiment.name in names]
     rows: list[Row] = []
     with console.status("Preparing the laboratory") as status, Laboratory() as laboratory:
+        # Browsers and their driver leave things where temporary files are: they go with the laboratory.
+        os.environ["TMPDIR"] = str(laboratory.folder)
         if not laboratory.has_redis and find("redis-server"):
             console.print("redis-server does not start; SQLite stands in for it.")
         for experiment in chosen:
