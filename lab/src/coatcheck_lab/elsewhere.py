@@ -32,6 +32,11 @@ class Elsewhere:
         return f"http://{HOST}:{self.port}"
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A browser that has gone on before the answer is no fault."""
+
+
 @contextmanager
 def elsewhere() -> Iterator[Elsewhere]:
     """Such a server, until the block ends."""
@@ -51,7 +56,7 @@ def elsewhere() -> Iterator[Elsewhere]:
         def log_message(self, *_: object) -> None:
             """Says nothing."""
 
-    with ThreadingHTTPServer((HOST, 0), Handler) as server:
+    with _Server((HOST, 0), Handler) as server:
         there = Elsewhere(server)
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
