@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from coatcheck_lab.elsewhere import elsewhere
 from tests.browser.device import Device
 from tests.lab.demo import DemoServer
 
@@ -22,27 +21,9 @@ PAGES = ("/", "/notes", "/devices", "/token", "/password", "/people", "/confirm"
 @contextmanager
 def _other_site(page: str) -> Iterator[int]:
     """A site of somebody else's, which serves one page; its port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = page.encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html; charset=utf-8")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield server.server_address[1]
-        finally:
-            server.shutdown()
-            thread.join()
+    with elsewhere() as there:
+        there.page = page
+        yield there.port
 
 
 def test_the_browser_keeps_the_cookie_as_strictly_as_it_can(device: Callable[..., Device]) -> None:

@@ -18,6 +18,7 @@ from coatcheck.errors import StoreUnavailable
 from coatcheck.record import Ended, Record
 from coatcheck.stores.sqlite import SQLiteStore
 from tests.records import NOW, record
+from tests.stores.passers_by import pass_by
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
@@ -51,23 +52,6 @@ def _left(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _elsewhere(path: Path, handle: str) -> None:
-    """Another process comes and goes twice, as commands from a timer do. The second time it ends a session."""
-    for ends in (False, True):
-        store = SQLiteStore(path)
-        assert isinstance(store.load(handle), Record)
-        if ends:
-            store.end(handle, None, "revoked", NOW)
-        store.close()
-
-
-def _visit(path: Path, handle: str) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_elsewhere, args=(path, handle))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
-
-
 def test_a_child_that_outlives_its_parents_connections_finds_what_others_end(store: SQLiteStore) -> None:
     """A server that loads the application, forks its workers and closes, or goes away: whoever closes the file last
     deletes its log, and a worker without locks would go on in the deleted one for ever."""
@@ -79,7 +63,7 @@ def test_a_child_that_outlives_its_parents_connections_finds_what_others_end(sto
     def work() -> None:
         assert store.load(one.handle) == store.load(one.handle) == one
         os.read(reading, 1)
-        _visit(store.path, one.handle)
+        pass_by(store.path, one.handle)
         assert isinstance(store.load(one.handle), Ended)
         store.create(mine, NOW)
 

@@ -16,6 +16,7 @@ from coatcheck.rows import record_of
 from coatcheck.stores import sqlite_pulse, sqlite_store
 from coatcheck.stores.sqlite import SQLiteStore
 from tests.records import NOW, record
+from tests.stores.passers_by import pass_by
 
 
 @pytest.fixture
@@ -153,25 +154,12 @@ def test_looking_at_the_index_drops_none_of_sqlites_locks(store: SQLiteStore) ->
     assert locks() == before
 
 
-def _comes_and_ends(path: Path, handle: str) -> None:
-    """Two commands from a timer, one after the other; the second ends a session."""
-    for ends in (False, True):
-        store = SQLiteStore(path)
-        assert isinstance(store.load(handle), Record)
-        if ends:
-            store.end(handle, None, "revoked", NOW)
-        store.close()
-
-
 def test_a_file_that_the_application_copies_itself_does_not_hide_an_end(store: SQLiteStore) -> None:
     """To close any descriptor of the file drops SQLite's locks on it: the next process that closes it takes it for
     nobody's, and deletes log and index. They are read no more."""
     one = stored(store)
     store.path.read_bytes()
-    process = multiprocessing.get_context("spawn").Process(target=_comes_and_ends, args=(store.path, one.handle))
-    process.start()
-    process.join()
-    assert process.exitcode == 0
+    pass_by(store.path, one.handle)
     assert isinstance(store.load(one.handle), Ended)
     mine = record()
     store.create(mine, NOW)

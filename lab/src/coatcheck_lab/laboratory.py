@@ -174,19 +174,8 @@ class Laboratory:
             yield None
             return
         port = _free_port()
-        options = [
-            "--bind",
-            processes.HOST,
-            "--port",
-            str(port),
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--dir",
-            str(self.folder),
-        ]
-        with self._program([executable, *options]) as running:
+        options = f"--bind {processes.HOST} --port {port} --appendonly no --dir".split()
+        with self._program([executable, *options, self.folder, "--save", ""]) as running:
             up = _comes_up(port, running)
             self._redis_process = running if up else None
             yield f"redis://{processes.HOST}:{port}/0" if up else None
@@ -234,8 +223,7 @@ def _found(program: str) -> Path:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((processes.HOST, 0))
+    with processes.listen() as probe:
         port: int = probe.getsockname()[1]
         return port
 

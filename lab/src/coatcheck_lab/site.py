@@ -12,6 +12,7 @@ import httpx
 
 from . import processes
 from .contenders.application import OPERATOR, PASSWORD
+from .contenders.local import HANDED_OVER
 from .contenders.mechanism import Settings
 
 _TLS = httpx.create_ssl_context()
@@ -59,8 +60,8 @@ class Visitor(httpx.Client):
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         """As httpx's; the token that a response brings for local storage is kept."""
         answer = super().send(request, **options)
-        if self._local and "X-Token" in answer.headers:
-            self.headers["Authorization"] = f"Bearer {answer.headers['X-Token']}"
+        if self._local and HANDED_OVER in answer.headers:
+            self.headers["Authorization"] = f"Bearer {answer.headers[HANDED_OVER]}"
         return answer
 
     def log_in(self, name: str = "ada", **form: Any) -> httpx.Response:

@@ -6,6 +6,10 @@ import argparse
 from collections.abc import Callable
 from typing import NamedTuple
 
+from coatcheck.manager import SessionManager
+
+from .arguments import STORE, add_namespace
+
 
 class Command(NamedTuple):
     """One that works on a store, prints for people or with --json for scripts, and returns its exit code."""
@@ -20,8 +24,11 @@ class Command(NamedTuple):
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """What all of them have."""
-    parser.add_argument(
-        "--store", metavar="URL", help="the store; COATCHECK_STORE by default, which keeps passwords out of ps"
-    )
-    parser.add_argument("--namespace", default="coatcheck", help="as the application's (default: %(default)s)")
+    parser.add_argument("--store", metavar="URL", help=STORE)
+    add_namespace(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def opened(options: argparse.Namespace) -> SessionManager:
+    """The store that they name. Raises `ConfigurationError`."""
+    return SessionManager(options.store, namespace=options.namespace)

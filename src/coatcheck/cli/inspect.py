@@ -18,7 +18,7 @@ from coatcheck.manager import SessionManager
 from coatcheck.store import Ended
 
 from . import output
-from .command import Command
+from .command import Command, opened
 
 MAX_LENGTH = 8192
 """Characters that are looked at."""
@@ -115,7 +115,7 @@ def _judged(text: str, facts: dict[str, Any], options: argparse.Namespace) -> It
     if "handle" not in facts:
         return
     try:
-        manager = SessionManager(options.store, namespace=options.namespace)
+        manager = opened(options)
     except ConfigurationError:
         if options.store is not None:
             raise

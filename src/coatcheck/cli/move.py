@@ -14,6 +14,8 @@ from coatcheck.manager import SessionManager
 from coatcheck.mover import TICKETS, Mover
 from coatcheck.moving_store import MovingStore
 
+from .arguments import add_namespace
+
 DESCRIPTION = """\
 Move all sessions from one store to another. First every process of the application has to serve from both: give it
 "OLD -> NEW" in place of the store's URL. Then run this. It may be stopped, and run again, at any time. At the end
@@ -31,7 +33,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("old", nargs="?", metavar="OLD", help="the store where the sessions are")
     parser.add_argument("new", nargs="?", metavar="NEW", help="the store where they go")
-    parser.add_argument("--namespace", default="coatcheck", help="as the application's (default: %(default)s)")
+    add_namespace(parser)
     parser.add_argument("--check", action="store_true", help="move nothing, and say what is left")
     parser.add_argument(
         "--stopped", action="store_true", help="the application does not run, so that nobody has to serve from both"

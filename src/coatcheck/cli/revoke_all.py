@@ -7,10 +7,8 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 
-from coatcheck.manager import SessionManager
-
 from . import output
-from .command import Command
+from .command import Command, opened
 
 _AGO = re.compile(r"(\d{1,6})(min|h|d)")
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -43,7 +41,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    with SessionManager(options.store, namespace=options.namespace) as manager:
+    with opened(options) as manager:
         live = manager.stats().sessions
         if not (options.json and options.yes):
             _say(live, options.before)

@@ -7,16 +7,11 @@ import sys
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.info import SessionInfo
-from coatcheck.manager import SessionManager
 
 from . import output
-from .command import Command
+from .command import Command, opened
 
 CODES = "exit code: 0 done; 1 there was no such session; 2 it could not be done."
-
-
-def _opened(options: argparse.Namespace) -> SessionManager:
-    return SessionManager(options.store, namespace=options.namespace)
 
 
 def _add_user(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +24,7 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(options: argparse.Namespace) -> int:
-    with _opened(options) as manager:
+    with opened(options) as manager:
         found = manager.sessions(options.user, limit=options.limit)
     if options.json:
         output.as_json([output.facts(info) for info in found])
@@ -54,7 +49,7 @@ def _add_handles(parser: argparse.ArgumentParser) -> None:
 
 def _show(options: argparse.Namespace) -> int:
     found: list[SessionInfo] = []
-    with _opened(options) as manager:
+    with opened(options) as manager:
         for handle in options.handles:
             info = manager.info(_handle(handle))
             if info is None:
@@ -91,7 +86,7 @@ def _add_revoke(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    with _opened(options) as manager:
+    with opened(options) as manager:
         ended = {handle: manager.revoke(_handle(handle), options.reason) for handle in options.handles}
     if options.json:
         output.as_json(ended)
@@ -107,7 +102,7 @@ def _add_revoke_user(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke_user(options: argparse.Namespace) -> int:
-    with _opened(options) as manager:
+    with opened(options) as manager:
         count = manager.revoke_user(options.user, keep=options.keep, reason=options.reason)
     if options.json:
         output.as_json({"user": options.user, "ended": count})
@@ -117,7 +112,7 @@ def _revoke_user(options: argparse.Namespace) -> int:
 
 
 def _stats(options: argparse.Namespace) -> int:
-    with _opened(options) as manager:
+    with opened(options) as manager:
         found = manager.stats()
     if options.json:
         output.as_json(found._asdict())
@@ -137,7 +132,7 @@ def _stats(options: argparse.Namespace) -> int:
 
 
 def _purge(options: argparse.Namespace) -> int:
-    with _opened(options) as manager:
+    with opened(options) as manager:
         count = manager.purge()
     if options.json:
         output.as_json({"deleted": count})

@@ -27,7 +27,6 @@ CONTENDERS = {
 """Those that every experiment compares, by name."""
 
 STATELESS = ("jwt-cookie", "jwt-local")
-SESSIONS = ("jwt-stateful", "session")
 
 DENYLIST = Contender("jwt-denylist", "JWT with a denylist", f"{_HERE}.denylist:DenylistJWT")
 """What a JWT becomes that can be revoked: measured where revocation is."""

@@ -90,7 +90,7 @@ class _Desk:
         """Name and password; `roles` more, for who has many."""
         form = await request.form()
         name = _text(form, "name")
-        [role] = self._ask("SELECT role FROM users WHERE name = ?", name) or [None]
+        [role] = _ask(self._settings.users, "SELECT role FROM users WHERE name = ?", name) or [None]
         if role is None or not hmac.compare_digest(_text(form, "password"), PASSWORD):
             return JSONResponse({"why": "wrong name or password"}, 401)
         fields = {
@@ -118,7 +118,12 @@ class _Desk:
         login = await self._mechanism.login_of(request)
         if login is None:
             return JSONResponse({"why": "please log in"}, 401)
-        self._ask("INSERT INTO transfers VALUES (?, ?)", login.user, _text(await request.form(), "recipient"))
+        _ask(
+            self._settings.users,
+            "INSERT INTO transfers VALUES (?, ?)",
+            login.user,
+            _text(await request.form(), "recipient"),
+        )
         return JSONResponse({"done": True})
 
     async def keep(self, request: Request) -> Response:
@@ -150,7 +155,12 @@ class _Desk:
 
     async def role(self, request: Request) -> Response:
         async def change(form: FormData) -> int:
-            self._ask("UPDATE users SET role = ? WHERE name = ?", _text(form, "role"), _text(form, "user"))
+            _ask(
+                self._settings.users,
+                "UPDATE users SET role = ? WHERE name = ?",
+                _text(form, "role"),
+                _text(form, "user"),
+            )
             return await self._mechanism.change_role(_text(form, "user"), _text(form, "role"))
 
         return await self._operate(request, change)
@@ -160,15 +170,6 @@ class _Desk:
             return JSONResponse({"why": "operators only"}, 403)
         return JSONResponse({"done": await verb(await request.form())})
 
-    def _ask(self, sql: str, *values: str) -> list[Any]:
-        # The lab asks a few times a second; an application would have a pool.
-        db = sqlite3.connect(self._settings.users)
-        try:
-            with db:
-                return db.execute(sql, values).fetchall()
-        finally:
-            db.close()
-
 
 def _text(form: FormData, name: str) -> str:
     value = form.get(name, "")
@@ -177,8 +178,14 @@ def _text(form: FormData, name: str) -> str:
 
 def transfers(users: str) -> list[tuple[str, str]]:
     """Who sent money to whom, by the application's database."""
+    return _ask(users, "SELECT by, recipient FROM transfers")
+
+
+def _ask(users: str, sql: str, *values: str) -> list[Any]:
+    # The lab asks a few times a second; an application would have a pool.
     db = sqlite3.connect(users)
     try:
-        return db.execute("SELECT by, recipient FROM transfers").fetchall()
+        with db:
+            return db.execute(sql, values).fetchall()
     finally:
         db.close()

@@ -105,6 +105,13 @@ class Row:
         return f"not run: no {', no '.join(self.lacking)} ({installs})"
 
 
+def check_left(seconds: float, lifetime: float) -> None:
+    """Raises RuntimeError where so much of a login's lifetime has gone by before it is measured that the login could
+    end by itself. A JWT loses up to a second of it, the fraction of its `exp`."""
+    if seconds < lifetime / 2:
+        raise RuntimeError("this machine is too busy: a login had nearly ended by itself")
+
+
 def run(number: int, experiment: Experiment, laboratory: Laboratory) -> Row:
     """Run it, unless a program is lacking. One that breaks off is no row at all, and says why."""
     lacking = [name for name in experiment.needs if find(name) is None]

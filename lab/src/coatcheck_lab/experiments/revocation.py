@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..contenders import DENYLIST, STATELESS
-from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
+from .experiment import Chart, Experiment, Measured, Part, Value, Verdict, check_left
 
 if TYPE_CHECKING:
     from ..laboratory import Laboratory
@@ -81,8 +81,7 @@ def _ended(site: Site) -> dict[str, Value]:
                 refused[what] = round(time.monotonic() - since[what], 3)
         time.sleep(0.02)
     left = began + LIFETIME - max(since.values())
-    if left < LIFETIME / 2:  # of which a JWT may lose another second, the fraction of its `exp`
-        raise RuntimeError("this machine is too busy: the logins had nearly ended by themselves")
+    check_left(left, LIFETIME)
     return {LEFT: round(left, 3)} | {until_refused(what): refused[what] for what in ENDS}
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, quote
 from ..contenders import STATELESS
 from ..contenders.application import transfers
 from ..elsewhere import elsewhere
-from .experiment import Chart, Experiment, Measured, Part, Value, Verdict
+from .experiment import Chart, Experiment, Measured, Part, Value, Verdict, check_left
 
 if TYPE_CHECKING:
     from ..laboratory import Laboratory
@@ -44,8 +44,7 @@ def measure(laboratory: Laboratory) -> Measured:
             while not thief.heard and time.monotonic() < logged_in + LIFETIME:
                 tab.page.wait_for_timeout(50)
             began = time.monotonic()
-            if began > logged_in + LIFETIME / 2:
-                raise RuntimeError("this machine is too busy: the login had nearly ended before it was stolen")
+            check_left(logged_in + LIFETIME - began, LIFETIME)
             [loot] = parse_qs(thief.heard[0]).get("found", [""])
             taken = _token(loot)
             values: dict[str, Value] = {
