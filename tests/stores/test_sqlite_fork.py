@@ -6,6 +6,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -139,6 +140,7 @@ def test_a_feed_does_not_outlast_a_fork(store: SQLiteStore) -> None:
 
 def _uses(path: Path) -> None:
     """Three threads use a store that a fourth one closes all the time."""
+    sys.setswitchinterval(1e-4)  # a read from memory gives no other thread a turn of itself
     store, one, over = SQLiteStore(path), record(), threading.Event()
     store.create(one, NOW)
     faults: list[BaseException] = []

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -154,18 +155,42 @@ def test_looking_at_the_index_drops_none_of_sqlites_locks(store: SQLiteStore) ->
     assert locks() == before
 
 
-def test_a_file_that_the_application_copies_itself_does_not_hide_an_end(store: SQLiteStore) -> None:
+def test_a_file_that_the_application_copies_itself_does_not_hide_an_end(
+    store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """To close any descriptor of the file drops SQLite's locks on it: the next process that closes it takes it for
     nobody's, and deletes log and index. They are read no more."""
+    clock = turned(monkeypatch)
     one = stored(store)
     store.path.read_bytes()
     pass_by(store.path, one.handle)
+    clock.append(clock[-1] + sqlite_pulse._EVERY)
     assert isinstance(store.load(one.handle), Ended)
     mine = record()
     store.create(mine, NOW)
     other = SQLiteStore(store.path)
     assert other.load(mine.handle) == mine
     other.close()
+
+
+def turned(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pulse's clock: it says what stands last."""
+    clock = [1000.0]
+    monkeypatch.setattr(sqlite_pulse, "time", SimpleNamespace(monotonic=lambda: clock[-1]))
+    return clock
+
+
+def test_a_deleted_index_is_looked_for_once_a_millisecond(store: SQLiteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The question costs as much as all else of a read from memory: not at each, and never later than that."""
+    clock = turned(monkeypatch)
+    stored(store)
+    found = sqlite_pulse.pulse(store.path)
+    assert found is not None
+    Path(f"{store.path}-shm").unlink()
+    clock.append(clock[-1] + sqlite_pulse._EVERY * 0.9)
+    assert not found.is_over()
+    clock.append(clock[0] + sqlite_pulse._EVERY)
+    assert found.is_over()
 
 
 def test_a_connection_keeps_so_many_sessions_and_no_large_ones(

@@ -12,6 +12,7 @@ import mmap
 import os
 import sys
 import threading
+import time
 from pathlib import Path
 
 from .. import fork
@@ -20,16 +21,19 @@ _HEADER = 96
 """Bytes of the two copies."""
 _VERSION = (3_007_000).to_bytes(4, sys.byteorder)
 """What the header begins with. Anything else may mean another format."""
+_EVERY = 0.001
+"""Seconds between two questions whether the index has still a name: each costs as much as all else of a read."""
 
 
 class Pulse:
     """The header of one file's wal-index. It is good while a connection to that file is open that has read from it:
     nobody can put another wal-index in its place then."""
 
-    __slots__ = ("_descriptor", "_map")
+    __slots__ = ("_asked", "_descriptor", "_map")
 
     def __init__(self, descriptor: int, mapped: mmap.mmap) -> None:
         self._descriptor, self._map = descriptor, mapped
+        self._asked = 0.0
 
     def beat(self) -> bytes:
         """Differs from what it was before, once a change has been acknowledged."""
@@ -37,7 +41,12 @@ class Pulse:
 
     def is_over(self) -> bool:
         """Whether the index was deleted, though we have it: by somebody who took the file for nobody's, for this
-        process has closed a descriptor of it and so lost SQLite's locks, or by hand. Nobody writes to it any more."""
+        process has closed a descriptor of it and so lost SQLite's locks, or by hand. Nobody writes to it any more.
+        A deletion is seen after a millisecond at the latest."""
+        now = time.monotonic()
+        if now < self._asked + _EVERY:
+            return False
+        self._asked = now
         return os.fstat(self._descriptor).st_nlink == 0
 
 
