@@ -10,7 +10,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
 
 # Of these `make oldest` takes the oldest that pyproject.toml allows; of all else the newest that goes with them.
-FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid jinja)
+FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid pages)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system test oldest check demo bench bench-growth bench-scale bench-capacity bench-served races applications endurance soak docs lab lock clean

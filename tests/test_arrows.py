@@ -22,7 +22,7 @@ CONTRACT = "errors clock codec policy record change gate store feed moves trail"
 FRONT = (
     "errors info session html events cookies csrf tickets replies manager exchange incoming arrival departure "
     "legacy.source connect.framework_secret watch.ENDED watch.WORDS streams "
-    "engine.Commit engine.KEEP engine.DROP"
+    "engine.Commit engine.KEEP engine.DROP pages"
 )
 """What an integration is made of."""
 
@@ -93,6 +93,7 @@ MAY_IMPORT = {
     "streams": "session events manager",
     "arrival": "errors session manager replies legacy exchange",
     "departure": "errors session events manager exchange engine.Commit engine.KEEP",
+    "pages": "errors html session trail replies manager",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",
     # Siblings: none of them imports another.
     "stores.memory": f"{CONTRACT} offload",
@@ -120,7 +121,7 @@ MAY_IMPORT = {
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an
 integration also for the files that share its name: `stores.sqlite` for `stores.sqlite_file`."""
 
-NOT_AT_IMPORT = {"stores", "integrations", "testing", "cli", "__main__"}
+NOT_AT_IMPORT = {"stores", "integrations", "testing", "pages", "cli", "__main__"}
 """What `import coatcheck` leaves alone until a URL or the user names it."""
 
 PUBLIC = {"errors", "events", "policy", "integrations", "testing"}

@@ -93,7 +93,8 @@ class TicketEngine:
                 f"the ticket would have {len(jwt)} characters and may have {MAX_LENGTH}. Keep the data in the session "
                 "or in your database, and its id in the claims."
             )
-        self._engine.emit("ticket_issued", handle=handle, user_id=user_id, detail={"jti": jti, "purpose": purpose})
+        detail = {"jti": jti, "purpose": purpose, "expires": f"{self._engine.now() + ttl.total_seconds():.0f}"}
+        self._engine.emit("ticket_issued", handle=handle, user_id=user_id, detail=detail)
         return jwt
 
     def redeem(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...codec import from_bytes, to_bytes
 from ...trail import AuditEntry, dump_detail, entry_of
 from .plans import Ask, More, Plan
@@ -42,7 +44,7 @@ class Trail:
         columns = "id, at, name, user_id, handle, reason, detail"
         sql = f"SELECT {columns} FROM {self._table} {where} ORDER BY id DESC LIMIT %s"
         rows = yield Ask(sql, (*given.values(), limit))
-        return [entry_of((*row[:3], None if row[3] is None else from_bytes(row[3]), *row[4:])) for row in rows]
+        return [_entry(*row) for row in rows]
 
     def forget(self, before: float) -> Plan[None]:
         """As `trail.Trails`."""
@@ -55,3 +57,7 @@ class Trail:
 
 def _user(user_id: str | None) -> bytes | None:
     return None if user_id is None else to_bytes(user_id)
+
+
+def _entry(place: int, at: float, name: str, user: bytes | None, *rest: Any) -> AuditEntry:
+    return entry_of((place, at, name, None if user is None else from_bytes(user), *rest))

@@ -1,0 +1,35 @@
+"""A page of `coatcheck.pages` in aiohttp.
+
+add_pages(app, "/account/devices", Devices(login_url="/login"))
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from ..pages import MAX_BODY, Ask, Page, answer_async, fields
+from ..replies import reply
+from .aiohttp import manager_from, session_from
+from .aiohttp_visit import as_response
+
+
+def add_pages(app: web.Application, at: str, page: Page) -> None:
+    """Serve a page, and what belongs to it, at that path of an application that `setup` was called for."""
+    base = at.rstrip("/")
+
+    async def view(request: web.Request) -> web.StreamResponse:
+        if (request.content_length or 0) > MAX_BODY:
+            return as_response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
+        below = request.match_info["below"]
+        ask = Ask(
+            method=request.method,
+            path=below,
+            base=request.path[: len(request.path) - len(below)],
+            session=session_from(request),
+            query=fields(request.rel_url.raw_query_string),
+            form=fields(await request.read()) if request.method == "POST" else {},
+        )
+        return as_response(await answer_async(page, ask, manager_from(request)))
+
+    for method in ("GET", "POST"):
+        app.router.add_route(method, f"{base}{{below:(/.*)?}}", view)

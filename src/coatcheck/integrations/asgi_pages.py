@@ -1,0 +1,65 @@
+"""A page of `coatcheck.pages`, mounted in an ASGI application.
+
+app.mount("/account/devices", PagesApp(Devices(login_url="/login")))  # Starlette, FastAPI
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..manager import AsyncSessionManager
+from ..pages import MAX_BODY, Ask, Page, answer_async, fields
+from ..replies import Reply, reply
+from ..session import Session
+from . import asgi
+from .asgi_visit import POLICY_VIOLATION, Receive, Scope, Send
+
+
+class PagesApp:
+    """An ASGI application to mount below `SessionMiddleware`. `at`: where, in a framework that does not say so."""
+
+    def __init__(
+        self,
+        page: Page,
+        *,
+        at: str | None = None,
+        session_from: Callable[[Any], Session] = asgi.session_from,
+        manager_from: Callable[[Any], AsyncSessionManager] = asgi.manager_from,
+    ) -> None:
+        self._page, self._at = page, None if at is None else at.rstrip("/")
+        self._session_from, self._manager_from = session_from, manager_from
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+            return
+        if scope["type"] == "http":
+            made = await self._answer(scope, receive)
+            await send({"type": "http.response.start", "status": made.status, "headers": made.headers})
+            await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else made.body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
+        body = b""
+        if scope["method"] == "POST":
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    break
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(body) > MAX_BODY:
+                    return reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
+        base = scope.get("root_path", "").rstrip("/") if self._at is None else self._at
+        path = scope["path"]
+        ask = Ask(
+            method=scope["method"],
+            path=path[len(base) :] if path.startswith(f"{base}/") or path == base else path,
+            base=base,
+            session=self._session_from(scope),
+            query=fields(scope.get("query_string", b"")),
+            form=fields(body),
+        )
+        return await answer_async(self._page, ask, self._manager_from(scope))

@@ -1,0 +1,37 @@
+"""A page of `coatcheck.pages` in Flask.
+
+app.register_blueprint(pages(Devices(login_url="/login"), "devices"), url_prefix="/account/devices")
+"""
+
+from __future__ import annotations
+
+import flask
+
+from ..pages import MAX_BODY, Ask, Page, answer
+from ..replies import reply
+from .flask import manager_from, session_from
+from .flask_visit import as_response
+
+
+def pages(page: Page, name: str) -> flask.Blueprint:
+    """A blueprint with that name. Its forms have a token of their own: `csrf.exempt(blueprint)` with Flask-WTF."""
+    made = flask.Blueprint(name, __name__)
+
+    def view(below: str = "") -> flask.Response:
+        request = flask.request
+        if (request.content_length or 0) > MAX_BODY:
+            return as_response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
+        whole = f"{request.script_root}{request.path}"
+        ask = Ask(
+            method=request.method,
+            path=f"/{below}",
+            base=whole[: len(whole) - len(below)].rstrip("/"),
+            session=session_from(),
+            query=request.args.to_dict(),
+            form=request.form.to_dict() if request.method == "POST" else {},
+        )
+        return as_response(answer(page, ask, manager_from()))
+
+    for rule in ("/", "/<path:below>"):
+        made.add_url_rule(rule, "page", view, methods=["GET", "POST"])
+    return made

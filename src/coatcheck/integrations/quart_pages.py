@@ -1,0 +1,38 @@
+"""A page of `coatcheck.pages` in Quart.
+
+app.register_blueprint(pages(Devices(login_url="/login"), "devices"), url_prefix="/account/devices")
+"""
+
+from __future__ import annotations
+
+import quart
+
+from ..pages import MAX_BODY, Ask, Page, answer_async
+from ..replies import reply
+from .quart import manager_from, session_from
+
+
+def pages(page: Page, name: str) -> quart.Blueprint:
+    """A blueprint with that name."""
+    made = quart.Blueprint(name, __name__)
+
+    async def view(below: str = "") -> quart.Response:
+        request = quart.request
+        if (request.content_length or 0) > MAX_BODY:
+            found = reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
+        else:
+            whole = f"{request.root_path}{request.path}"
+            ask = Ask(
+                method=request.method,
+                path=f"/{below}",
+                base=whole[: len(whole) - len(below)].rstrip("/"),
+                session=session_from(),
+                query=request.args.to_dict(),
+                form=(await request.form).to_dict() if request.method == "POST" else {},
+            )
+            found = await answer_async(page, ask, manager_from())
+        return quart.Response(found.body, found.status, dict(found.text_headers))
+
+    for rule in ("/", "/<path:below>"):
+        made.add_url_rule(rule, "page", view, methods=["GET", "POST"])
+    return made

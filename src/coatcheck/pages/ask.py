@@ -1,0 +1,79 @@
+"""A request for a page, without a framework, and how its answer comes about.
+
+A page's answer is a generator. It yields what a manager's method returned, which is a value or something to await,
+and is sent the value: so it is written once for both kinds of manager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import Any, Protocol
+from urllib.parse import parse_qsl
+
+from ..manager import AsyncSessionManager, SessionManager
+from ..replies import Reply
+from ..session import Session
+
+MAX_BODY = 16_384
+"""Bytes of a form. Whoever reads one stops there."""
+_MAX_FIELDS = 20
+
+Steps = Generator[Any, Any, Reply]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request to a mounted page. `path` is what follows the mount, "" or "/" for its first page; `base` is the mount
+    itself, as a browser names it, without a slash at its end."""
+
+    method: str
+    path: str
+    base: str
+    session: Session
+    query: Mapping[str, str] = field(default_factory=dict)
+    form: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class Page(Protocol):
+    """What can be mounted."""
+
+    def steps(self, ask: Ask, manager: Any) -> Steps:
+        """The way to its answer."""
+        ...
+
+
+def fields(text: str | bytes) -> dict[str, str]:
+    """The fields of a query or of a short form; of one that is there twice the first. What is more than twenty, or no
+    UTF-8, is left out."""
+    if isinstance(text, bytes):
+        text = text[:MAX_BODY].decode("ascii", "replace")
+    found: dict[str, str] = {}
+    for name, value in parse_qsl("&".join(text.split("&", _MAX_FIELDS)[:_MAX_FIELDS]), errors="replace"):
+        found.setdefault(name, value)
+    return found
+
+
+def answer(page: Page, ask: Ask, manager: SessionManager) -> Reply:
+    """The answer, with a synchronous manager. Raises `StoreUnavailable`."""
+    steps = page.steps(ask, manager)
+    try:
+        value = next(steps)
+        while True:
+            value = steps.send(value)
+    except StopIteration as done:
+        reply: Reply = done.value
+        return reply
+
+
+async def answer_async(page: Page, ask: Ask, manager: AsyncSessionManager) -> Reply:
+    """The same, awaited."""
+    steps = page.steps(ask, manager)
+    try:
+        value = next(steps)
+        while True:
+            value = steps.send(await value if isawaitable(value) else value)
+    except StopIteration as done:
+        reply: Reply = done.value
+        return reply
