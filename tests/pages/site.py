@@ -31,7 +31,7 @@ async def home(_: Request) -> HTMLResponse:
 async def login(request: Request) -> PlainTextResponse:
     """As the field says; with a label, if there is one."""
     form = await request.form()
-    session_from(request).login(str(form["user"]), label=form.get("label"))
+    session_from(request).login(str(form["user"]), label=str(form["label"]) if "label" in form else None)
     return PlainTextResponse("signed in")
 
 
@@ -73,6 +73,17 @@ class Visitor:
         self.html = ""
         if user is not None:
             self.http.post("/login", data={"user": user, **login})
+
+    @property
+    def token(self) -> str:
+        """What the browser holds."""
+        [cookie] = self.http.cookies.jar
+        return str(cookie.value)
+
+    @property
+    def handle(self) -> str:
+        """The session, by its public name."""
+        return self.token.partition(".")[0]
 
     def get(self, path: str) -> str:
         """The page's text, without its markup."""

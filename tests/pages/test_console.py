@@ -1,0 +1,190 @@
+"""The operator's console: for whom the application lets in, what it tells, and what it ends."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from starlette.applications import Starlette
+
+from coatcheck.pages import chart
+from coatcheck.testing import FakeClock
+from coatcheck.trail import AuditEntry
+from tests.pages.conftest import Visits
+
+PAGES = ["/console/", "/console/user?id=ada", "/console/session?handle=x", "/console/events", "/console/events/new"]
+
+
+def told(app: Starlette) -> None:
+    """Entries are written a moment later."""
+    assert app.state.manager.audit.flush()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_only_who_is_allowed_sees_anything(visits: Visits, path: str) -> None:
+    """Asked at each request, also of each form: 401 for visitors, 403 for users."""
+    visits("ada")
+    for user, status in ((None, 401), ("ada", 403)):
+        visitor = visits(user)
+        page = visitor.get(path)
+        assert visitor.status == status
+        assert "ada" not in page.removeprefix("To the content Signed in as ada")
+
+
+def test_no_user_ends_anything_with_an_operators_form(visits: Visits) -> None:
+    """The permission comes before the form, and the form's token is the session's own."""
+    ada, mallory = visits("ada"), visits("mallory")
+    mallory.get("/devices/")
+    mallory.post("/console/user", id="ada")
+    assert mallory.status == 403
+    mallory.post("/console/session", handle=ada.handle)
+    assert mallory.status == 403
+    operator = visits("operator")
+    operator.get("/console/user?id=ada")
+    operator.post("/console/user", forged=True, id="ada")
+    assert operator.status == 403
+    assert ada.http.get("/devices/").status_code == 200
+
+
+def test_the_overview_counts_and_charts(app: Starlette, visits: Visits, clock: FakeClock) -> None:
+    """Live sessions, users, tickets that nobody has used, and the last day."""
+    ada, _ = visits("ada"), visits("bob")
+    ada.http.post("/ticket")
+    ada.http.post("/ticket")
+    clock.advance(timedelta(hours=2))
+    operator = visits("operator")
+    told(app)
+    page = operator.get("/console/")
+    assert "Live sessions 3" in page
+    assert "Users 3" in page
+    assert "Tickets outstanding 0" in page  # they were good for two minutes
+    assert "sign-ins: 3 ends: 0" in page
+    assert "12:00: 2 sign-ins" in page
+    assert "14:00: 1 sign-ins" in page
+    ada.http.post("/ticket")
+    told(app)
+    assert "Tickets outstanding 1" in operator.get("/console/")
+
+
+def test_a_user_is_found_with_sessions_and_history(app: Starlette, visits: Visits) -> None:
+    """Also one who has none any more, and one who never was."""
+    visits("ada", "Mozilla/5.0 (iPhone) Safari/600")
+    operator = visits("operator")
+    told(app)
+    page = operator.get("/console/user?id=ada")
+    assert "Safari on iPhone" in page
+    assert "Signed in ada" in page
+    assert "No live session." in operator.get("/console/user?id=nobody")
+    assert operator.http.get("/console/user?id=").headers["location"] == "/console/"
+
+
+def test_a_session_is_shown_with_its_history_and_without_its_data(app: Starlette, visits: Visits) -> None:
+    """Also after its end, by what the trail knows; never a token."""
+    ada = visits("ada")
+    handle = ada.handle
+    operator = visits("operator")
+    told(app)
+    assert "Ends, if it is not used" in operator.get(f"/console/session?handle={handle}")
+    assert ada.token.split(".")[1] not in operator.html
+    operator.post("/console/session", handle=handle, reason="phone lost")
+    told(app)
+    page = operator.get(f"/console/session?handle={handle}")
+    assert "State ended" in page
+    assert "phone lost, by operator" in page
+    assert "Not found" in operator.get("/console/session?handle=AAAAAAAAAAAAAAAAAAAAAA")
+    assert operator.status == 404
+
+
+def test_ending_a_session_or_all_of_a_users_binds_the_next_request(app: Starlette, visits: Visits) -> None:
+    """With the operator's words for the user, and the operator's name in the trail."""
+    ada, also, bob = visits("ada"), visits("ada"), visits("bob")
+    operator = visits("operator")
+    operator.get("/console/user?id=ada")
+    operator.post("/console/session", handle=ada.handle, reason="phone lost")
+    assert [one.http.get("/devices/").status_code for one in (ada, also, bob)] == [401, 200, 200]
+    operator.get("/console/user?id=ada")
+    assert "Done" in operator.post("/console/user", id="ada")
+    assert [one.http.get("/devices/").status_code for one in (ada, also, bob)] == [401, 401, 200]
+    told(app)
+    page = operator.get("/console/user?id=ada")
+    assert "phone lost, by operator" in page
+    assert "revoked, by operator" in page
+
+
+def test_an_operator_who_ends_all_of_their_own_stays(visits: Visits) -> None:
+    """Where they are."""
+    operator, elsewhere = visits("operator"), visits("operator")
+    operator.get("/console/user?id=operator")
+    assert "End all but this one" in operator.html
+    operator.post("/console/user", id="operator")
+    assert elsewhere.http.get("/console/").status_code == 401
+    assert operator.http.get("/console/").status_code == 200
+
+
+def test_ending_needs_a_sign_in_that_is_fresh(visits: Visits, clock: FakeClock) -> None:
+    """Looking does not: a console stays open on a desk."""
+    ada, operator = visits("ada"), visits("operator")
+    clock.advance(timedelta(minutes=31))
+    operator.get("/console/user?id=ada")
+    assert operator.status == 200
+    assert "Please sign in again" in operator.post("/console/user", id="ada")
+    assert ada.http.get("/devices/").status_code in (200, 403)
+
+
+def test_the_script_is_told_only_what_is_new(app: Starlette, visits: Visits) -> None:
+    """Rows since the newest that it knows; all of the newest where that is not among them."""
+    operator = visits("operator")
+    told(app)
+    operator.get("/console/events")
+    place = operator.html.partition('data-place="')[2].partition('"')[0]
+    visits("latecomer")
+    told(app)
+    new = operator.get(f"/console/events/new?since={place}")
+    assert "latecomer" in new
+    assert "operator" not in new
+    assert "operator" in operator.get("/console/events/new?since=unknown")
+
+
+def test_events_are_paged_back_to_the_first(app: Starlette, visits: Visits, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each once, newest first."""
+    monkeypatch.setattr("coatcheck.pages.console.SHOWN", 2)
+    for number in range(4):
+        visits(f"user-{number}")
+    operator = visits("operator")
+    told(app)
+    seen: list[str] = []
+    path = "/console/events"
+    while path:
+        page = operator.get(path).partition("Why, where")[2]
+        seen += [f"user-{number}" for number in (3, 2, 1, 0) if f"user-{number}" in page]
+        later = operator.html.partition('href="/console/events?before=')[2].partition('"')[0]
+        path = f"/console/events?before={later}" if later else ""
+    assert seen == ["user-3", "user-2", "user-1", "user-0"]
+
+
+def test_hostile_names_are_text(app: Starlette, visits: Visits) -> None:
+    """A user's id, a reason and a handle from the address."""
+    name = "<img src=x onerror=alert(1)>\"'"
+    visits(name)
+    operator = visits("operator")
+    told(app)
+    for path in ("/console/", f"/console/user?id={name}", f"/console/session?handle={name}", "/console/events"):
+        operator.get(path)
+        assert "<img" not in operator.html
+
+
+def test_bars_count_what_happened_in_each_hour() -> None:
+    """A login that replaced a session is one sign-in and no end; an end of everybody counts all."""
+    now = 1_900_000_000.0
+    made = [
+        AuditEntry(now, "authenticated", "a"),
+        AuditEntry(now, "ended", "a", reason="replaced"),
+        AuditEntry(now - 3600, "ended", None, reason="revoked", detail={"of": "everybody", "sessions": "7"}),
+        AuditEntry(now - 25 * 3600, "authenticated", "too old"),
+    ]
+    found = chart.bars(made, now)
+    assert len(found) == 24
+    assert (found[-1].signed_in, found[-1].ended) == (1, 0)
+    assert (found[-2].signed_in, found[-2].ended) == (0, 7)
+    assert sum(bar.signed_in + bar.ended for bar in found) == 8
+    assert found[-2].heights[1] == 100.0
