@@ -42,7 +42,7 @@ class Trail:
         columns = "id, at, name, user_id, handle, reason, detail"
         sql = f"SELECT {columns} FROM {self._table} {where} ORDER BY id DESC LIMIT %s"
         rows = yield Ask(sql, (*given.values(), limit))
-        return [entry_of((*row[:3], None if row[3] is None else from_bytes(row[3]), *row[4:])) for row in rows]
+        return [_entry(*row) for row in rows]
 
     def forget(self, before: float) -> Plan[None]:
         """As `trail.Trails`."""
@@ -51,6 +51,12 @@ class Trail:
         while done == _FORGOTTEN_AT_ONCE:
             yield More(_AS_EVER)
             done = yield Ask(f"DELETE FROM {self._table} WHERE id IN ({old})", (before,))
+
+
+def _entry(
+    place: int, at: float, name: str, user: bytes | None, handle: str | None, reason: str | None, detail: str
+) -> AuditEntry:
+    return entry_of((place, at, name, None if user is None else from_bytes(user), handle, reason, detail))
 
 
 def _user(user_id: str | None) -> bytes | None:
