@@ -115,7 +115,7 @@ MAY_IMPORT = {
     "integrations.litestar": f"{FRONT} engine integrations.asgi integrations.gate",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
     "mover": f"{CONTRACT} milestones moving moving_store",
-    "cli": "keyring errors feed store health manager moving_store mover stores.postgresql.schema info",
+    "cli": "keyring errors policy feed store health manager moving_store mover stores.postgresql.schema info",
     "__main__": "cli",
 }
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an

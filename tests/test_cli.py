@@ -21,7 +21,7 @@ def test_keygen_prints_a_secret_that_is_accepted() -> None:
 
 def test_a_wrong_command_says_what_there_is() -> None:
     """Exit code 2 and a usage line, no traceback."""
-    done = subprocess.run([sys.executable, "-m", "coatcheck", "keys"], check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "coatcheck", "kyes"], check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "keygen" in done.stderr
     assert "Traceback" not in done.stderr

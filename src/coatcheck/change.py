@@ -16,7 +16,14 @@ from .rotation import Step, older
 
 
 class Change(NamedTuple):
-    """One request's effect on a session. The default changes nothing."""
+    """One request's effect on a session. The default changes nothing.
+
+    * `set`, `delete`: fields that get a value in its wire form, and fields that go.
+    * `address`, `user_agent`: who came, to be kept with a touch; None: as it was.
+    * `settle`: the step of the secret that a client has shown for long enough; None: no news.
+    * `step`: the secret's next step, issued by this change; None: it stays.
+    * `idle`, `expires_at`: other lifetimes, in seconds and in seconds since the epoch; None: as they were.
+    """
 
     set: dict[str, Wire] = {}  # noqa: RUF012 (never changed in place)
     delete: tuple[str, ...] = ()

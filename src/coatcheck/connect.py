@@ -47,7 +47,8 @@ class OwnSecret(Protocol):
     """An embedded store, which can keep a secret beside its data."""
 
     def own_secret(self) -> str:
-        """The secret, made at the first call. Raises `ConfigurationError` if it was lost."""
+        """The secret, one key or several separated by white space, made at the first call. Raises `ConfigurationError`
+        if it was lost."""
         ...
 
 
@@ -63,6 +64,7 @@ def open_store(setting: Any, namespace: str, opener: str) -> Any:
 
     Two with " -> " between them are the two ends of a move, served from both.
     None reads the environment's `COATCHECK_STORE`. Anything that is not text is taken for a store.
+    Raises `ConfigurationError` for none, and for what no store can be opened by.
     """
     if setting is None:
         setting = os.environ.get("COATCHECK_STORE")
@@ -131,7 +133,7 @@ def open_keyring(secret: SecretSetting, store: Any, namespace: str) -> Keyring:
         except OSError as error:
             raise ConfigurationError(f"COATCHECK_SECRET_FILE={path}: {error.strerror}") from error
     if isinstance(store, OwnSecret):
-        return Keyring(store.own_secret(), namespace=namespace)
+        return Keyring(store.own_secret().split(), namespace=namespace)
     raise ConfigurationError(
         "a shared store needs a secret that all its servers know. Make one with `coatcheck keygen`, and set "
         "COATCHECK_SECRET or pass secret=..."

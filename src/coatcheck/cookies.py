@@ -36,14 +36,19 @@ class CookieSettings:
     """Without a prefix: `__Host-` is put before it, or `__Secure-` where domain or path rule that out.
     None: the namespace. A name that starts with `__` is taken as it is."""
     path: str = "/"
+    """The path below which browsers send it; other than "/" rules the `__Host-` prefix out."""
     domain: str | None = None
     """None: this host alone, which is what keeps a sibling host from setting it."""
     secure: bool | None = None
     """None: Secure, but for plain http to a loopback or test host. False: never. The environment's
     `COATCHECK_COOKIE_SECURE=0` stands for False."""
     http_only: bool = True
+    """Whether scripts are kept from reading it (ASVS 3.3.4)."""
     same_site: Literal["lax", "strict", "none"] = "lax"
+    """Which requests that begin on another site bring it: "lax", those that open a page; "strict", none; "none", all,
+    and then it is always Secure."""
     partitioned: bool = False
+    """Whether each site that embeds this one has its own (CHIPS); such a cookie has to be Secure."""
     max_age: timedelta | None = None
     """None: until the session's absolute deadline if it is remembered, else until the browser ends."""
 
@@ -84,14 +89,14 @@ class Cookie:
         self.settings = settings
         base = settings.name or namespace
         if base.startswith("__"):
-            self.name = base
+            self.name: str = base
         elif settings.domain or settings.path != "/":
             self.name = f"__Secure-{base}"
         else:
             self.name = f"__Host-{base}"
-        self.insecure_name = f"{base.lstrip('_')}-insecure"
-        self.always_insecure = settings.never_secure
-        self.never_insecure = settings.secure is True or settings.same_site == "none"
+        self.insecure_name: str = f"{base.lstrip('_')}-insecure"
+        self.always_insecure: bool = settings.never_secure
+        self.never_insecure: bool = settings.secure is True or settings.same_site == "none"
         self._valid = valid
         self._find = {
             secure: re.compile(rb"(?:^|;)[ \t]*" + re.escape(self.name_for(secure).encode()) + rb"=([^;]*)").findall

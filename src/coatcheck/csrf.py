@@ -246,12 +246,13 @@ class TokenScanner:
     __slots__ = ("_buffer", "_last", "_looked", "_room", "_scan", "done", "token")
 
     def __init__(self, content_type: str, field: str = FIELD) -> None:
-        """`content_type` is the request's header ("" for none); `field` has letters, digits, _, . and - only."""
+        """`content_type` is the request's header ("" for none); `field` has letters, digits, _, . and - only, or
+        ValueError is raised."""
         if not re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", field):
             raise ValueError("a token's field is named by letters, digits, _, . and -")
         self.token: str | None = None
         """The field's value; None while and if it has not been found."""
-        self.done = False
+        self.done: bool = False
         """Whether the search is over: found, not in the form, not within the limit, or no form at all."""
         self._buffer = bytearray()
         self._looked = 0

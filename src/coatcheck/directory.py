@@ -55,7 +55,8 @@ class Directory:
         return False
 
     def revoke_user(self, user_id: UserId, keep: Session | str | None, reason: str, by: str | None) -> Plan[int]:
-        """End all of a user's sessions but one, and refuse every login that arrived before now."""
+        """End all of a user's sessions but one, and refuse every login that arrived before now. Raises ValueError for a
+        `keep` that is no handle."""
         user, now = user_id_text(user_id), self._engine.now()
         spared = self._engine.spared(keep) if isinstance(keep, Session) else keep
         if spared is not None and not looks_like_handle(spared):

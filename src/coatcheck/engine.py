@@ -22,7 +22,7 @@ from .store import Held, Login
 
 
 class Commit(NamedTuple):
-    """What the client has to be told: "keep" its cookie as it is, "set" it to `token`, or "drop" it.
+    """What the client has to be told, by `action`: "keep" its cookie as it is, "set" it to `token`, or "drop" it.
 
     `max_age` is in seconds; None means until the browser ends.
     """

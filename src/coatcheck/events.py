@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
-logger = logging.getLogger("coatcheck")
+logger: logging.Logger = logging.getLogger("coatcheck")
+"""Where `log_event` writes."""
 
 EventName = Literal[
     "created",
@@ -27,6 +28,7 @@ EventName = Literal[
     "ticket_refused",
     "csrf_refused",
 ]
+"""What can happen: docs/sessions.md says when each does."""
 
 _LEVELS = {
     "created": logging.DEBUG,
@@ -42,7 +44,8 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened. `at` is in seconds since the epoch; what does not apply is None."""
+    """Something happened, by its `name`. `at` is in seconds since the epoch; `handle` and `user_id` say to which
+    session, and whose. What does not apply is None. `detail` has more, by words, and never a credential."""
 
     name: EventName
     at: float
@@ -54,6 +57,7 @@ class Event:
 
 
 Subscriber = Callable[[Event], object]
+"""Called with each event, in the request that it happens in; what it returns is nobody's concern."""
 
 
 def log_event(event: Event) -> None:

@@ -62,7 +62,8 @@ NOTHING = Told()
 
 
 class Front(Generic[M]):
-    """The settings of a middleware or an extension: `asgi.SessionMiddleware` says what each is for."""
+    """The settings of a middleware or an extension: `asgi.SessionMiddleware` says what each is for.
+    Raises `ConfigurationError` for those that contradict themselves."""
 
     def __init__(
         self,
@@ -84,17 +85,17 @@ class Front(Generic[M]):
         self.csrf: Mode = csrf
         origins = trusted_origins if isinstance(trusted_origins, str) else tuple(trusted_origins)
         exempt = csrf_exempt if isinstance(csrf_exempt, str) else tuple(csrf_exempt)
-        self.origins = OriginCheck(origins, exempt)
-        self.exempt = frozenset(exempt)
-        self.exclude = Paths(exclude, "exclude")
-        self.public = Paths(public_paths, "public_paths")
-        self.legacy = _checked(legacy, manager)
-        self.header = _own_header(header).lower().encode("ascii") if header else None
+        self.origins: OriginCheck = OriginCheck(origins, exempt)
+        self.exempt: frozenset[str] = frozenset(exempt)
+        self.exclude: Paths = Paths(exclude, "exclude")
+        self.public: Paths = Paths(public_paths, "public_paths")
+        self.legacy: tuple[Source, ...] = _checked(legacy, manager)
+        self.header: bytes | None = _own_header(header).lower().encode("ascii") if header else None
         # Where a header may carry the token, a response to none differs from the response to one, too.
         name = (header or "").lower()
-        self.looked = Told(f"Cookie, {name}" if name else "Cookie")
+        self.looked: Told = Told(f"Cookie, {name}" if name else "Cookie")
         """What a response says that looked at a session from a cookie, and changed nothing."""
-        self.looked_by_header = Told(name)
+        self.looked_by_header: Told = Told(name)
         self.warned = False
         self._settings: dict[str, object] = {
             "manager": manager,
@@ -191,11 +192,15 @@ class Exchange(Generic[M]):
         """`path` is the raw one, as it came; `peer` the address of who connects."""
         self.front: Front[M] = front
         self.headers = headers
-        self.method, self.path, self.scheme, self.peer, self.websocket = method, path, scheme, peer, websocket
-        self.unsafe = websocket or method not in SAFE
-        self.by_header = front.header is not None and front.header in headers
+        self.method: str = method
+        self.path: str = path
+        self.scheme: str = scheme
+        self.peer: str | None = peer
+        self.websocket: bool = websocket
+        self.unsafe: bool = websocket or method not in SAFE
+        self.by_header: bool = front.header is not None and front.header in headers
         # Browsers send Sec-Fetch-* exactly where they take Secure cookies, even behind a proxy that hides https.
-        self.secure = (
+        self.secure: bool = (
             scheme in ("https", "wss")
             or b"sec-fetch-mode" in headers
             or b"sec-fetch-site" in headers

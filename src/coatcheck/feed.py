@@ -75,7 +75,7 @@ class Joined:
     """The feed of several stores, between which sessions move."""
 
     def __init__(self, stores: Sequence[Any]) -> None:
-        """Raises as `Feeds.feed`."""
+        """Raises as `Feeds.feed`, and `ConfigurationError` for a store that has no feed."""
         self._feeds: list[Feed] = []
         silent = [type(store).__name__ for store in stores if not isinstance(store, Feeds)]
         if silent:

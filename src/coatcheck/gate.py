@@ -19,7 +19,8 @@ WRONG = 60.0
 
 
 class Patch(NamedTuple):
-    """Fields that `update_user` wrote, in their wire form."""
+    """Fields that `update_user` wrote: the patch's number `seq`, `at` what time (seconds since the epoch), and what it
+    `set`, in wire form."""
 
     seq: int
     at: float
@@ -27,7 +28,8 @@ class Patch(NamedTuple):
 
 
 class Gate(NamedTuple):
-    """A user's gate. The default is that of a user never heard of."""
+    """A user's gate. The default is that of a user never heard of. `seq` numbers the user's patches, and `patches` are
+    those that some session may still lack, oldest first."""
 
     not_before: float = 0.0
     """A login whose request arrived before this is refused."""

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 Level = Literal["ok", "warn", "fail"]
+"""From the best to the worst."""
 
 
 class Check(NamedTuple):
-    """One thing that was looked at. `warn`: it serves, and something that was promised may not hold one day."""
+    """One thing that was looked at, by its `name`. `level`: "ok"; "warn", it serves, and something that was promised
+    may not hold one day; "fail", it cannot serve."""
 
     level: Level
     name: str

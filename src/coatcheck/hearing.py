@@ -24,8 +24,8 @@ class Hearing:
             )
         # Where the store is this process's memory, it is as near.
         wanted = near_cache and not getattr(store, "at_hand", False)
-        self.near = Near(strays=lambda: getattr(store, "strays", 0)) if wanted else None
-        self.watches = Watches()
+        self.near: Near | None = Near(strays=lambda: getattr(store, "strays", 0)) if wanted else None
+        self.watches: Watches = Watches()
         hearers: list[Hearer] = [self.watches] if self.near is None else [self.near, self.watches]
         self._listener = Listener(store.feed, hearers) if isinstance(store, Feeds) else None
 

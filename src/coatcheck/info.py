@@ -15,7 +15,8 @@ MAX_TEXT = 256
 
 
 class Client(NamedTuple):
-    """Who asked, as far as the request tells: for the user's own list of devices, never for a decision."""
+    """Who asked, as far as the request tells: for the user's own list of devices, never for a decision. `ip` is the
+    address as text, `user_agent` the browser's own words; None where nobody knows."""
 
     ip: str | None = None
     user_agent: str | None = None
@@ -27,7 +28,14 @@ ClientSource = Client | Callable[[], Client] | None
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """A live session, to look at. Times are aware UTC."""
+    """A live session, to look at. Times are aware UTC.
+
+    * `handle`: its public name, good for `revoke`, useless as a credential.
+    * `user_id`: whose it is; None: nobody is logged in.
+    * `created_at`, `last_seen_at`, `authenticated_at`: when it began, was last used (up to a `touch_interval` ago), and
+      when its user logged in; None: nobody has.
+    * `client`: who came last; `label`: what `login` was given, or None.
+    """
 
     handle: str
     user_id: str | None

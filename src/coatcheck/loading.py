@@ -169,7 +169,7 @@ class Loading:
     def admit(self, found: Session, shown: Shown, value: Held) -> bool:
         """Make `found` the session that the store holds, if the token is good for it; else `turn_away` is due.
 
-        The common case, decided without a plan.
+        The common case, decided without a plan. Raises `StoreUnavailable` for data that cannot be read.
         """
         if not isinstance(value, Record):
             return False

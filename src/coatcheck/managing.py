@@ -69,9 +69,12 @@ class Managing(Generic[S]):
             raise ConfigurationError(f"cookie: CookieSettings(...), not a {type(cookie).__name__}")
         if not callable(clock):
             raise ConfigurationError("clock: a callable that returns seconds since the epoch")
-        self.namespace = check_namespace(namespace)
-        self.policy = policy or Policy()
+        self.namespace: str = check_namespace(namespace)
+        """What keeps its sessions and cookie apart from other applications'."""
+        self.policy: Policy = policy or Policy()
+        """How long sessions live."""
         self.store: S = open_store(store, namespace, self._opener)
+        """Where the sessions live."""
         if not isinstance(secret, (str, bytes, Iterable, type(None))):
             raise ConfigurationError("secret: text, bytes, or a list of them. Make one with `coatcheck keygen`.")
         self._secret = secret if secret is None or isinstance(secret, (str, bytes)) else list(secret)
@@ -80,7 +83,7 @@ class Managing(Generic[S]):
         if self._secret is not None:
             self._keyring()
         self._events = Events()
-        self.engine = Engine(
+        self.engine: Engine = Engine(
             keyring=self._keyring,
             policy=self.policy,
             clock=clock,
@@ -90,13 +93,17 @@ class Managing(Generic[S]):
             tokens=_FORMATS[token_format],
             beside=self.store,
         )
+        """Every decision, without I/O: for integrations."""
         self._directory = Directory(self.engine)
-        self.hearing = Hearing(self.store, near_cache)
-        self.ticket_engine = TicketEngine(self.engine, self._keyring, namespace)
+        self.hearing: Hearing = Hearing(self.store, near_cache)
+        """What it hears of other processes: the near cache, and watched sessions."""
+        self.ticket_engine: TicketEngine = TicketEngine(self.engine, self._keyring, namespace)
         """The plans behind `tickets`, for `carry_out`."""
-        self.cookie = Cookie(cookie or CookieSettings(), namespace, self.engine.verify)
+        self.cookie: Cookie = Cookie(cookie or CookieSettings(), namespace, self.engine.verify)
         """Reads the Cookie header, and writes the response's headers."""
-        self.audit = audit if isinstance(audit, AuditTrail) or audit is None else self._beside(store, audit, clock)
+        self.audit: AuditTrail | None = (
+            audit if isinstance(audit, AuditTrail) or audit is None else self._beside(store, audit, clock)
+        )
         """The audit trail; None where none is kept."""
         if self.audit is not None:
             self.subscribe(self.audit)

@@ -27,7 +27,10 @@ T = TypeVar("T")
 
 
 class _Both:
-    """What both kinds have in common. Constructing does no I/O."""
+    """What both kinds have in common: `old`, the store that sessions leave, and `new`, the one that they come to.
+    `namespace` is theirs, where they have one. Constructing does no I/O.
+
+    Raises `ConfigurationError` for stores that sessions cannot be moved between."""
 
     _asynchronous = False
 
@@ -45,8 +48,9 @@ class _Both:
         if len(names) > 1:
             raise ConfigurationError(f"the two stores have different namespaces, {sorted(names)}: give both the same")
         if names:
-            self.namespace = names.pop()
-        self.old, self.new = old, new
+            self.namespace: Any = names.pop()
+        self.old: Any = old
+        self.new: Any = new
         self._moving = Moving()
 
     def __repr__(self) -> str:

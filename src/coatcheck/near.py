@@ -49,7 +49,7 @@ class Near:
         """`strays`: how often the store has read something from where its feed does not listen."""
         self._clock, self._bound, self._size, self._strays = clock, bound, size, strays
         self._proved = float("-inf")
-        self.hits = 0
+        self.hits: int = 0
         """How many reads it has answered."""
         self.forked()
 

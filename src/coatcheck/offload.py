@@ -31,7 +31,7 @@ async def on_thread(call: Callable[[], T]) -> T:
 
 
 class Inline(AsyncMoves):
-    """An async face for a store whose every method returns at once, such as one in memory."""
+    """An async face for a `store` whose every method returns at once, such as one in memory."""
 
     def __init__(self, store: Store) -> None:
         self.store = store

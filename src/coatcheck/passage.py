@@ -124,7 +124,7 @@ class Passage:
     """
 
     ticket: Ticket | None = None
-    opened = False
+    opened: bool = False
     """Whether the application was let see the request."""
     _resuming: Spent | None = None
     _taken = False

@@ -8,7 +8,9 @@ from .errors import ConfigurationError
 
 
 class Paths:
-    """Exact raw paths, and prefixes that end with a slash. Never normalised: CVE-2025-47910."""
+    """Exact raw paths, and prefixes that end with a slash. Never normalised: CVE-2025-47910.
+
+    Raises `ConfigurationError` for one that does not start with a slash."""
 
     def __init__(self, paths: Iterable[str], setting: str) -> None:
         paths = [paths] if isinstance(paths, str) else list(paths)

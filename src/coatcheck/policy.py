@@ -48,10 +48,13 @@ class Policy:
     max_sessions: int | None = None
     """How many sessions a user may have; a login above it ends the oldest. None: no limit. ASVS 7.1.2."""
 
-    # In seconds, computed once: the engine compares them at every request.
+    # Computed once: the engine compares them at every request.
     idle_seconds: float | None = field(init=False, repr=False, compare=False)
+    """`idle_timeout` in seconds."""
     touch_seconds: float = field(init=False, repr=False, compare=False)
+    """`touch_interval` in seconds, with its default worked out."""
     rotation_seconds: float = field(init=False, repr=False, compare=False)
+    """`rotation_interval` in seconds; infinite for None."""
 
     def __post_init__(self) -> None:
         for name in (

@@ -14,7 +14,8 @@ from .policy import TOMBSTONE
 
 
 class Secret(NamedTuple):
-    """One step of a session's secret: only its hash is known here."""
+    """One step of a session's secret, the `step`'s number and the `hash` (SHA-256) of what the client holds. Issued at
+    `issued_at`, in seconds since the epoch."""
 
     step: int
     hash: str
@@ -22,7 +23,13 @@ class Secret(NamedTuple):
 
 
 class Record(NamedTuple):
-    """A live session. Times are seconds since the epoch, lifetimes are seconds."""
+    """A live session. Times are seconds since the epoch, lifetimes are seconds.
+
+    * `handle`: its public name; `user_id`: whose it is, None for nobody's; `label`: what `login` was given, or None.
+    * `created_at`, `authenticated_at`, `last_seen_at`: begun, logged in (None: nobody has), last touched.
+    * `remember`: whether its cookie survives the browser.
+    * `address`: where the last touch came from; None: not known, or not kept.
+    """
 
     handle: str
     user_id: str | None
@@ -72,7 +79,8 @@ class Record(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """A session that will never live again, why, and since when. It informs; no step relies on it."""
+    """A session that will never live again: its `reason`, and since when, `at` in seconds since the epoch. It informs;
+    no step relies on it."""
 
     reason: str
     at: float

@@ -17,7 +17,8 @@ of the mark of one that is elsewhere. Nobody's words can be these: what is not p
 
 
 def value_of(handle: str, row: tuple[bytes | None, str, float, str | None] | None) -> Held:
-    """What a row of SELECT record, reason, forget_at, successor says."""
+    """What a row of SELECT record, reason, forget_at, successor says. Raises `SessionMoved` where the session is
+    elsewhere."""
     if row is None:
         return None
     if row[0] is None:

@@ -33,7 +33,8 @@ class Login(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What became of a redemption: `at` and `note` are the first one's; `ended` says that the session is no more."""
+    """What became of a redemption: `won` by this one, or not. `at` (seconds since the epoch) and `note` are the first
+    one's; `ended` says that the session is no more."""
 
     won: bool
     at: float = 0.0
@@ -42,7 +43,8 @@ class Taken(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """Counts. `size` is in bytes, None where the store cannot tell cheaply."""
+    """Counts: live `sessions`, those of them that are `authenticated`, their `users`, `tombstones` of ended ones, used
+    `tickets` that are remembered. `size` is in bytes, None where the store cannot tell cheaply."""
 
     sessions: int
     authenticated: int

@@ -161,7 +161,7 @@ class Closed(OSError):
 class Guard:
     """Closes one connection when its session has ended, once it is `ready` for that."""
 
-    closed = False
+    closed: bool = False
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ _LAST_TIME = 253_402_300_799
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A ticket that was verified."""
+    """A ticket that was verified, for one `purpose`; `session_handle` names the session that asked for it."""
 
     claims: dict[str, Any] = field(repr=False)
     """What `issue` was given."""

@@ -62,7 +62,7 @@ class TicketEngine:
         self._namespace = namespace
 
     def issue(self, purpose: str, claims: Mapping[str, Any], session: Session, ttl: timedelta, bearer: bool) -> str:
-        """The JWT. Raises as `Tickets.issue` says."""
+        """The JWT. Raises ValueError, TypeError and `SessionDataError` as `Tickets.issue` says."""
         if not ticket_jwt.is_purpose(purpose):
             raise ValueError(
                 f"purpose={purpose!r}: use 1 to 64 letters, digits, '_', '.', ':' or '-', the first a letter or digit"

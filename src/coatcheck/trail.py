@@ -7,7 +7,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class AuditEntry(NamedTuple):
-    """Something that happened to a user's session or ticket. `at` is in seconds since the epoch."""
+    """Something that happened to a user's session or ticket, or to all sessions. `at` is in seconds since the epoch.
+    `user_id`, `handle`, `reason` and `detail` are as in `Event`; what does not apply is None."""
 
     at: float
     name: str

@@ -36,7 +36,7 @@ class Watches:
     """Those of one manager. A `listener.Hearer`."""
 
     def __init__(self) -> None:
-        self.hearing = False
+        self.hearing: bool = False
         """Whether a feed tells what changes."""
         self.forked()
 

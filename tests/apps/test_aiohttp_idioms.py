@@ -11,7 +11,6 @@ from aiohttp import ClientPayloadError, FormData, WSMsgType, WSServerHandshakeEr
 from coatcheck import Event
 from coatcheck.errors import CoatcheckError, ConfigurationError, ReauthenticationRequired, StoreUnavailable
 from coatcheck.integrations.aiohttp import manager_from, session_from, setup
-from coatcheck.testing import log_in
 from tests.apps.aiohttp_tools import Held, application, client, login, manager, me, post, seen
 
 NAME = "coatcheck-insecure"
@@ -353,20 +352,3 @@ async def test_a_form_token_is_found_and_the_handler_reads_the_whole_body(kind: 
         assert (await post(browser, "/", data=form("wrong")))[0] == 403
         assert (await post(browser, "/"))[0] == 403
         assert await post(browser, "/", data={"text": "abc"}, headers={"x-coatcheck-csrf": shown}) == (200, "3")
-
-
-async def test_a_test_client_is_logged_in_with_one_call() -> None:
-    """`log_in` of coatcheck.testing gives aiohttp's client its cookie by hand."""
-    sessions = manager()
-
-    class Jar:
-        cookies: dict[str, str] = {}  # noqa: RUF012
-
-        def set_cookie(self, name: str, value: str) -> None:
-            self.cookies[name] = value
-
-    jar = Jar()
-    log_in(jar, "ada", sessions, theme="dark")
-    async with client(application(manager=sessions)) as browser:
-        browser.session.cookie_jar.update_cookies(jar.cookies)
-        assert await seen(browser) == ["ada", {"theme": "dark"}]

@@ -23,6 +23,7 @@ from coatcheck import SessionManager
 from coatcheck.errors import ConfigurationError, StoreUnavailable
 from coatcheck.integrations.django import SessionMiddleware, SessionStore, manager_from, session_from
 from coatcheck.integrations.django.checks import check_settings
+from coatcheck.testing import log_in
 from coatcheck.testing.visitor import ELSEWHERE, NAVIGATION
 from tests.apps import django_site as site
 
@@ -211,6 +212,24 @@ async def test_the_asynchronous_test_client(user: Any) -> None:
     assert (await client.get("/me")).json()["user"] == user.get_username()
     await client.alogout()
     assert (await client.get("/ame")).json()["user"] is None
+
+
+def test_log_in_of_coatcheck_testing(client: Client, user: Any) -> None:
+    """One line: the user is Django's, as after a login. An id alone is enough with `SharedLoginMiddleware`."""
+    handle = log_in(client, user, visits=41)
+    assert client.get("/me").json() == {"user": user.get_username(), "key": handle}
+    assert client.get("/count").content == b"42"
+    [info] = manager_from().sessions(user.pk)
+    assert info.handle == handle
+    log_in(other := Client(), user.pk)
+    assert seen(other) == user.get_username()
+
+
+async def test_log_in_with_the_asynchronous_client(user: Any) -> None:
+    """The same, in a running event loop: nothing is asked of the database."""
+    client = AsyncClient()
+    log_in(client, user, visits=7)
+    assert (await client.get("/ame")).json() == {"user": user.get_username(), "visits": 7}
 
 
 async def test_a_coroutine_costs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:

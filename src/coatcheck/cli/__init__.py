@@ -11,11 +11,13 @@ from typing import Any
 from coatcheck.errors import CoatcheckError
 from coatcheck.keyring import generate_secret
 
-from . import doctor, inspect, migrate, move, revoke_all, sessions
+from . import completion, doctor, inspect, keys, migrate, move, revoke_all, sessions
 from .command import add_common
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
+    "completion": (completion, "let a shell complete commands and options"),
     "doctor": (doctor, "examine a store"),
+    "keys": (keys, "change the secret, and sign nobody out"),
     "migrate": (migrate, "make a store's tables"),
     "move": (move, "move all sessions to another store, while the application serves"),
 }
@@ -32,8 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "keygen",
         help="print a new secret",
-        description="Print a new secret of 256 random bits, for COATCHECK_SECRET. To rotate, put the new one in front "
-        "of the old, separated by a space, and take the old one out when the absolute timeout has passed.",
+        description="Print a new secret of 256 random bits, for COATCHECK_SECRET. `coatcheck keys rotate` "
+        "says how to put it in an old one's place.",
     )
     for name, (command, text) in _COMMANDS.items():
         command.add(
@@ -49,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         own = commands.add_parser(one.name, help=one.help, description=one.description, epilog=one.epilog)
         one.add(own)
         add_common(own)
+    parser.set_defaults(whole=parser)
     options = parser.parse_args(_handles_last(sys.argv[1:] if arguments is None else list(arguments)))
     for one in _ON_STORES:
         if options.command == one.name:

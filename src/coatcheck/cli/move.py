@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Move, print, and return the exit code."""
+    """Move, print, and return the exit code: a `ConfigurationError` is printed too."""
     try:
         with SessionManager(_both(options), namespace=options.namespace) as manager:
             store = manager.store

@@ -20,8 +20,8 @@ from .aiohttp_visit import Handler, Visit, as_response, current, visit_of
 
 try:
     from aiohttp import StreamReader, web
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from _error
 
 __all__ = ["manager_from", "session_from", "setup", "ticket_from", "ticket_gate"]
 

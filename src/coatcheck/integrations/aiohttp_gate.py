@@ -23,8 +23,8 @@ from .aiohttp_visit import Handler, as_response, visit_of
 try:
     from aiohttp import web
     from yarl import URL
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from _error
 
 _KEY: Any = web.RequestKey("coatcheck.ticket", object) if hasattr(web, "RequestKey") else "coatcheck.ticket"
 _OF_THE_ADDRESS = ("rel_url", "url", "path_qs", "raw_path", "query", "query_string")

@@ -16,8 +16,8 @@ from .aiohttp_visit import current, visit_of
 try:
     import aiohttp_session
     from aiohttp import web
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError("aiohttp_session is missing: pip install aiohttp-session") from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError("aiohttp_session is missing: pip install aiohttp-session") from _error
 
 __all__ = ["CoatcheckStorage", "StoredSession"]
 
@@ -80,7 +80,8 @@ class CoatcheckStorage(aiohttp_session.AbstractStorage):
         return StoredSession(visit_of(request).session)
 
     async def new_session(self) -> StoredSession:
-        """A new session; the one that there was ends (`new_session` is what a login calls, against fixation)."""
+        """A new session; the one that there was ends (`new_session` is what a login calls, against fixation).
+        Raises `ConfigurationError` without our `setup`."""
         visit = current.get(None)
         if visit is None:
             raise ConfigurationError("no session here: call coatcheck.integrations.aiohttp.setup(app, manager) as well")

@@ -23,8 +23,8 @@ from ..watch import ENDED, WORDS
 
 try:
     from aiohttp import ClientConnectionResetError, web
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('aiohttp is missing: pip install "coatcheck[aiohttp]"') from _error
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -55,12 +55,12 @@ class Visit(Exchange[AsyncSessionManager]):
 
     before: Callable[[web.StreamResponse], Awaitable[None]] | None = None
     """What a download's gate has to do when a response starts."""
-    committed = False
+    committed: bool = False
     """Whether what goes out with the response is decided."""
     tells: Told = NOTHING
-    failed = True
+    failed: bool = True
     """Until a response below 500 starts."""
-    over = False
+    over: bool = False
     """Whether the handler has returned: what starts then is whole."""
     guard: Guard | None = None
     """While a websocket or a stream of events is open, who closes it with its session."""

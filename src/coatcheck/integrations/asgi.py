@@ -15,7 +15,8 @@ from ..exchange import Front, Mode
 from ..legacy.source import Source
 from ..manager import AsyncSessionManager
 from ..session import Session
-from .asgi_visit import App, Receive, Scope, Send, Visit
+from .asgi_messages import App, Receive, Scope, Send
+from .asgi_visit import Visit
 
 
 def session_from(request: Any) -> Session:
@@ -30,7 +31,8 @@ def session_from(request: Any) -> Session:
 
 
 def manager_from(request_or_app: Any) -> AsyncSessionManager:
-    """The manager behind a request, a scope, or an application that `SessionMiddleware` wraps."""
+    """The manager behind a request, a scope, or an application that `SessionMiddleware` wraps. Raises
+    `ConfigurationError` for none."""
     scope = getattr(request_or_app, "scope", request_or_app)
     if isinstance(scope, MutableMapping):
         found = getattr(scope.get("coatcheck"), "manager", None)
@@ -79,6 +81,9 @@ class SessionMiddleware:
     * `public_paths`: likewise, served anonymously while the store is down, in place of a 503.
     * `header`: "X-Session": a client that sends this header (empty at first) gets its token there, no cookie.
     * `legacy`: sources of old sessions (`coatcheck.legacy`), exchanged at the next request.
+
+    Raises `ConfigurationError` for settings that contradict themselves, for another kind of manager, and for a missing
+    secret. `app`, `manager` and `front` are what was given, and what was made of it.
     """
 
     def __init__(
@@ -102,9 +107,9 @@ class SessionMiddleware:
             raise ConfigurationError(f"an ASGI application needs an AsyncSessionManager, not {type(manager).__name__}")
         _check_alone(app)
         self.app = app
-        self.manager = manager or AsyncSessionManager(**manager_settings)
+        self.manager: AsyncSessionManager = manager or AsyncSessionManager(**manager_settings)
         self._owns_manager = manager is None
-        self.front = Front(
+        self.front: Front[AsyncSessionManager] = Front(
             self.manager,
             csrf=csrf,
             trusted_origins=trusted_origins,
@@ -116,7 +121,8 @@ class SessionMiddleware:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, websocket or lifespan."""
+        """Serve one request, websocket or lifespan. Raises `ConfigurationError` where another kind of session
+        middleware is around."""
         kind = scope["type"]
         if kind not in ("http", "websocket"):
             await self.app(scope, receive, send)

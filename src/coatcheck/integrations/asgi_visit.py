@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
@@ -15,12 +14,7 @@ from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
 from ..streams import EVENTS, Guard, is_open
 from ..watch import ENDED, WORDS
-
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+from .asgi_messages import App, Message, Receive, Scope, Send, keep
 
 POLICY_VIOLATION = 1008
 TRY_AGAIN = 1013
@@ -29,28 +23,13 @@ _CACHE_RULES = tuple(name.encode() for name in CACHE_RULES)
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _ENDS = frozenset({"http.response.body", "websocket.close"})
 
-_PIECE = 1024
-"""Bytes below which pieces of a body are held as one."""
-
-
-def keep(held: list[Message], message: Message) -> None:
-    """Add a message of a body that is read ahead. A client can send one byte in each frame, or none, for ever
-    (CVE-2019-9518): what is held grows with the bytes, not with the frames."""
-    last = held[-1] if held else None
-    if last is not None and message["type"] == "http.request" and len(last["body"]) < _PIECE:
-        held[-1] = {**message, "body": last["body"] + message.get("body", b"")}
-    elif message["type"] == "http.request":
-        held.append({**message, "body": message.get("body", b"")})
-    else:
-        held.append(message)
-
 
 class Visit(Exchange[AsyncSessionManager]):
     """One request or websocket on its way through the middleware."""
 
-    started = False
-    answered = False
-    failed = True
+    started: bool = False
+    answered: bool = False
+    failed: bool = True
     """Until a response below 500 starts."""
     spoiled = False
     """Whether it has failed whatever the status."""
@@ -59,7 +38,10 @@ class Visit(Exchange[AsyncSessionManager]):
     """While a websocket or a stream of events is open, who closes it with its session."""
 
     def __init__(self, app: App, front: Front[AsyncSessionManager], scope: Scope, receive: Receive, send: Send) -> None:
-        self.app, self.scope, self.receive, self.send = app, scope, receive, send
+        self.app: App = app
+        self.scope: Scope = scope
+        self.receive: Receive = receive
+        self.send: Send = send
         raw: bytes | None = scope.get("raw_path")
         peer = scope.get("client")
         super().__init__(

@@ -14,17 +14,18 @@ from typing import Annotated
 from ..errors import ConfigurationError
 from ..manager import AsyncSessionManager
 from ..session import Session
-from .starlette import SessionMiddleware as SessionMiddleware
-from .starlette import manager_from as manager_from
-from .starlette import session_context as session_context
-from .starlette import session_from as session_from
 
 try:
     from fastapi import Depends, HTTPException, Security
     from fastapi.requests import HTTPConnection
     from fastapi.security import APIKeyCookie
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('FastAPI is missing: pip install "coatcheck[fastapi]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('FastAPI is missing: pip install "coatcheck[fastapi]"') from _error
+
+from .starlette import SessionMiddleware as SessionMiddleware
+from .starlette import manager_from as manager_from
+from .starlette import session_context as session_context
+from .starlette import session_from as session_from
 
 __all__ = [
     "CurrentSession",
@@ -49,7 +50,7 @@ class _SessionCookie(APIKeyCookie):
         return connection.cookies.get(self.model.name)
 
 
-session_cookie = _SessionCookie(
+session_cookie: APIKeyCookie = _SessionCookie(
     name="__Host-coatcheck",
     scheme_name="session",
     description="The session cookie. Browsers send it by themselves.",

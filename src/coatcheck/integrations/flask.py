@@ -24,8 +24,8 @@ try:
     import flask
     from flask.globals import request_ctx
     from flask.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Flask is missing: pip install "coatcheck[flask]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Flask is missing: pip install "coatcheck[flask]"') from _error
 
 from . import flask_login
 from .flask_gate import make_safe
@@ -102,7 +102,7 @@ class Interface(SessionInterface):
     null_session_class = NoSession
 
     def __init__(self, front: Front[SessionManager], watch: object) -> None:
-        self.manager = front.manager
+        self.manager: SessionManager = front.manager
         self._front = front
         self._watch = watch  # signals hold their receivers weakly
         self._checked = False

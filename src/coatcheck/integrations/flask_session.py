@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigurationError
 from ..html import Html, csrf_headers, csrf_input
@@ -11,8 +11,8 @@ from ..session import Session, UserId
 
 try:
     from flask.sessions import NullSession, SessionMixin
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Flask is missing: pip install "coatcheck[flask]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Flask is missing: pip install "coatcheck[flask]"') from _error
 
 
 class FlaskSession(Session, SessionMixin):  # pyright: ignore[reportIncompatibleMethodOverride]  # it is a dict first
@@ -65,7 +65,8 @@ class NoSession(NullSession):
     def _fail(self, *_: Any, **__: Any) -> Any:
         raise ConfigurationError("no session here: take this path out of COATCHECK_EXCLUDE")
 
-    __setitem__ = __delitem__ = clear = pop = popitem = update = setdefault = _fail
+    if not TYPE_CHECKING:  # for a type checker they stay as Flask has them
+        __setitem__ = __delitem__ = clear = pop = popitem = update = setdefault = _fail
 
 
 def helpers(current: Callable[[], Session]) -> dict[str, Callable[[], Html]]:

@@ -17,6 +17,7 @@ from ..exchange import CACHE_RULES, Exchange, Front, Told
 from ..incoming import environ_headers, environ_path, is_handshake
 from ..manager import SessionManager
 from ..replies import Reply
+from ..session import Session
 from ..streams import Stream, ends_with
 
 _PIECE = 16_384
@@ -27,13 +28,13 @@ class Visit(Exchange[SessionManager]):
 
     context: Callable[[], object] = staticmethod(lambda: None)
     """Flask's context that it began with; None where that is gone."""
-    has_session = False
+    has_session: bool = False
     """Whether there is one: none on an excluded path."""
     reply: Reply | None = None
     """The answer in place of the view's."""
-    failed = False
+    failed: bool = False
     """Whether nothing but a logout is to be committed."""
-    guarded = False
+    guarded: bool = False
     """Whether it is a request, not a test's look at the session."""
     _committed = _settled = False
 
@@ -55,7 +56,8 @@ class Visit(Exchange[SessionManager]):
         has nothing to answer with so early."""
         self.reply = self.from_elsewhere()
         if self.reply is not None:
-            self.session, self.failed = self.visitor(), True
+            self.session: Session = self.visitor()
+            self.failed = True
         elif self.excluded:
             return
         else:

@@ -16,7 +16,8 @@ from ..passage import MAX_FORM, GateOptions, GateSettings, Passage, in_form, in_
 from ..replies import Reply
 from ..tickets import Ticket
 from .asgi import manager_from, session_from
-from .asgi_visit import POLICY_VIOLATION, App, Message, Receive, Scope, Send, keep
+from .asgi_messages import App, Message, Receive, Scope, Send, keep
+from .asgi_visit import POLICY_VIOLATION
 
 
 def ticket_from(request: Any) -> Ticket:
@@ -35,7 +36,7 @@ class TicketGate:
 
     def __init__(self, app: App, purpose: str = "download", **settings: Unpack[GateOptions]) -> None:
         self.app = app
-        self.settings = GateSettings(purpose, **settings)
+        self.settings: GateSettings = GateSettings(purpose, **settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""

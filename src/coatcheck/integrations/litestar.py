@@ -35,11 +35,12 @@ try:
     from litestar.middleware import DefineMiddleware
     from litestar.middleware.session.base import BaseBackendConfig, BaseSessionBackend
     from litestar.middleware.session.base import SessionMiddleware as LitestarMiddleware
-    from litestar.types import ASGIApp, Message, Receive, Scope, Scopes, ScopeSession, Send
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Litestar is missing: pip install "coatcheck[litestar]"') from error
+    from litestar.types import ASGIApp, Message, Receive, Scope, Scopes, Send
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Litestar is missing: pip install "coatcheck[litestar]"') from _error
 
 Connection = ASGIConnection[Any, Any, Any, Any]
+"""A request or a websocket, whatever its state holds."""
 
 __all__ = [
     "SessionBackend",
@@ -71,6 +72,9 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
     * `exclude`, `exclude_opt_key`, `scopes`: as with Litestar's own: patterns, a key in a handler's `opt`, and which
       of "http" and "websocket". What other sites may not do they may not do there either.
     * `csrf`, `trusted_origins`, `csrf_exempt`, `public_paths`, `header`, `legacy`: as in `asgi.SessionMiddleware`.
+
+    `front` and `pattern` are made of them. `key`, `path`, `domain`, `secure`, `httponly`, `samesite` and `max_age` (in
+    seconds) are the cookie's, to be read. Raises `ConfigurationError` for settings that contradict themselves.
     """
 
     _backend_class: type[SessionBackend]
@@ -94,10 +98,10 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
             raise ConfigurationError(f"{', '.join(manager_settings)}: belong to the manager that was passed")
         if manager is not None and not isinstance(manager, AsyncSessionManager):
             raise ConfigurationError(f"Litestar needs an AsyncSessionManager, not {type(manager).__name__}")
-        self.manager = manager or AsyncSessionManager(**manager_settings)
+        self.manager: AsyncSessionManager = manager or AsyncSessionManager(**manager_settings)
         self._owned = manager is None
         self.manager.engine.adopt(LitestarSession)
-        self.front = Front(
+        self.front: Front[AsyncSessionManager] = Front(
             self.manager,
             csrf=csrf,
             trusted_origins=trusted_origins,
@@ -108,16 +112,18 @@ class SessionConfig(BaseBackendConfig["SessionBackend"]):
         )
         self.exclude = exclude
         patterns = [exclude] if isinstance(exclude, str) else exclude or []
-        self.pattern = re.compile("|".join(patterns)) if patterns else None
+        self.pattern: re.Pattern[str] | None = re.compile("|".join(patterns)) if patterns else None
         self.exclude_opt_key = exclude_opt_key
-        self.scopes = scopes or {ScopeType.HTTP, ScopeType.WEBSOCKET}
+        self.scopes: Scopes = scopes or {ScopeType.HTTP, ScopeType.WEBSOCKET}
         # For whoever reads them: `SessionAuth` names the cookie in the OpenAPI document.
         cookie = self.manager.cookie
-        self.key = cookie.name
-        self.path, self.domain = cookie.settings.path, cookie.settings.domain
-        self.secure, self.httponly = not cookie.always_insecure, cookie.settings.http_only
+        self.key: str = cookie.name
+        self.path: str = cookie.settings.path
+        self.domain: str | None = cookie.settings.domain
+        self.secure: bool = not cookie.always_insecure
+        self.httponly: bool = cookie.settings.http_only
         self.samesite: Literal["lax", "strict", "none"] = cookie.settings.same_site
-        self.max_age = int(self.manager.policy.absolute_timeout.total_seconds())
+        self.max_age: int = int(self.manager.policy.absolute_timeout.total_seconds())
 
     @property
     def middleware(self) -> DefineMiddleware:
@@ -151,7 +157,7 @@ class SessionBackend(BaseSessionBackend["SessionConfig"]):
         """The fields of the session that the connection's cookies name."""
         return dict(await self._load(connection))
 
-    async def store_in_message(self, scope_session: ScopeSession, message: Message, connection: Connection) -> None:
+    async def store_in_message(self, scope_session: Any, message: Message, connection: Connection) -> None:
         """Give the session these fields, and the message its cookie."""
         manager = self.config.manager
         session = await self._load(connection)
@@ -176,10 +182,12 @@ SessionConfig._backend_class = SessionBackend  # noqa: SLF001 (Litestar's name f
 
 
 class SessionMiddleware:
-    """Gives every request and websocket its session. `SessionConfig.middleware` makes it, for each handler anew."""
+    """Gives every request and websocket its session. `SessionConfig.middleware` makes it around an
+    `app`, for each handler anew."""
 
     def __init__(self, app: ASGIApp, backend: SessionBackend) -> None:
-        self.app, self._config = app, backend.config
+        self.app: ASGIApp = app
+        self._config = backend.config
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or websocket. Raises `ConfigurationError` where another session middleware is around."""

@@ -21,8 +21,8 @@ try:
     from litestar.handlers.base import BaseRouteHandler
     from litestar.middleware import DefineMiddleware
     from litestar.types import Guard, Scope
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Litestar is missing: pip install "coatcheck[litestar]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Litestar is missing: pip install "coatcheck[litestar]"') from _error
 
 FRESH = timedelta(minutes=10)
 """How long ago a sign-in may be for `requires_fresh_login()`."""
@@ -34,7 +34,7 @@ async def provide_session(scope: Scope) -> Session:
 
 
 async def provide_user_id(scope: Scope) -> str:
-    """Who is logged in, likewise; 401 for nobody."""
+    """Who is logged in, likewise. Raises `NotAuthorizedException`, a 401, for nobody."""
     user_id = session_from(scope).user_id
     if user_id is None:
         raise NotAuthorizedException("Please sign in.")

@@ -11,7 +11,8 @@ from ..errors import ConfigurationError, SessionDataError
 from ..exchange import Front
 from ..manager import AsyncSessionManager
 from ..session import Session
-from .asgi_visit import App, Message, Receive, Scope, Send, Visit
+from .asgi_messages import App, Message, Receive, Scope, Send
+from .asgi_visit import Visit
 
 try:
     from litestar.exceptions import SerializationException
@@ -19,8 +20,8 @@ try:
     from litestar.types import Empty
     from litestar.utils import get_serializer_from_scope
     from litestar.utils.scope.state import ScopeState
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Litestar is missing: pip install "coatcheck[litestar]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Litestar is missing: pip install "coatcheck[litestar]"') from _error
 
 REFUSED = "coatcheck.refused"
 """In the scope of a request that we answered for its handler: 401, 403 or 410 is no success then."""
@@ -131,5 +132,5 @@ class LitestarVisit(Visit):
         """As `Visit.sending`. Litestar keeps the error of a websocket's handler to itself."""
         if message["type"] == "websocket.close" and message.get("code", 0) >= BROKE:
             self.failed = True
-        self.spoiled = REFUSED in self.scope
+        self.spoiled: bool = REFUSED in self.scope
         await super().sending(message)

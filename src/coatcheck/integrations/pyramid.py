@@ -26,13 +26,15 @@ try:
     from pyramid.interfaces import ISession, ISessionFactory  # type: ignore[import-untyped]
     from pyramid.threadlocal import manager as threadlocals  # type: ignore[import-untyped]
     from zope.interface import implementer  # type: ignore[import-untyped]
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Pyramid is missing: pip install "coatcheck[pyramid]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Pyramid is missing: pip install "coatcheck[pyramid]"') from _error
 
 __all__ = ["PyramidSession", "SessionFactory", "includeme", "manager_from", "session_factory", "session_from"]
 
 CSRF = "_csrft_"
+"""The field of the CSRF token, as in Pyramid's own sessions."""
 FLASH = "_f_"
+"""What the field of a flash queue begins with, likewise."""
 
 
 @implementer(ISession)
@@ -112,7 +114,8 @@ class SessionFactory:
         self._manager, self._settings = manager, settings
 
     def __call__(self, request: Any) -> Session:
-        """The session of a request; a subrequest has that of the request around it."""
+        """The session of a request; a subrequest has that of the request around it. Raises `ConfigurationError` where
+        there is none."""
         around = [entry["request"] for entry in reversed(threadlocals.stack) if entry["request"] is not None]
         for one in (request, *around):
             if "coatcheck.session" in one.environ:

@@ -18,14 +18,15 @@ from ..passage import GateOptions, GateSettings, Passage, in_form, in_query, is_
 from ..session import Session
 from . import asgi
 from .asgi import SessionMiddleware
-from .asgi_visit import App, Message, Receive, Scope, Send, Visit
+from .asgi_messages import App, Message, Receive, Scope, Send
+from .asgi_visit import Visit
 
 try:
     import quart
     from quart.sessions import SecureCookieSessionInterface, SessionInterface, SessionMixin
     from quart.signals import got_websocket_exception
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Quart is missing: pip install "coatcheck[quart]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Quart is missing: pip install "coatcheck[quart]"') from _error
 
 from .flask_config import foreign, set_up
 from .flask_session import FlaskSession, NoSession, helpers
@@ -40,6 +41,7 @@ _REFUSED = "coatcheck.refused"
 _PASSAGE = "coatcheck.passage"
 
 View = Callable[..., Any]
+"""A view, whatever it takes and returns."""
 
 
 def _current(request: Any) -> Any:
@@ -183,7 +185,7 @@ class Interface(SessionInterface):
     null_session_class = NoSession
 
     def __init__(self, around: SessionMiddleware) -> None:
-        self.manager = around.manager
+        self.manager: AsyncSessionManager = around.manager
         self._around = around
 
     async def open_session(self, app: quart.Quart, request: Any) -> SessionMixin | None:

@@ -11,8 +11,6 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from starlette.datastructures import Secret
-
 from ..connect import framework_secret
 from ..cookies import CookieSettings
 from ..errors import ConfigurationError
@@ -22,7 +20,12 @@ from ..policy import Policy
 from . import asgi
 from .asgi import manager_from as manager_from
 from .asgi import session_from as session_from
-from .asgi_visit import App
+from .asgi_messages import App
+
+try:
+    from starlette.datastructures import Secret
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Starlette is missing: pip install "coatcheck[starlette]"') from _error
 
 __all__ = ["SessionMiddleware", "manager_from", "session_context", "session_from"]
 

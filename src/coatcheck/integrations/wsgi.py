@@ -32,7 +32,8 @@ def session_from(request: Any) -> Session:
 
 
 def manager_from(request_or_app: Any) -> SessionManager:
-    """The manager behind a request, an environ, or an application that `SessionMiddleware` wraps."""
+    """The manager behind a request, an environ, or an application that `SessionMiddleware` wraps. Raises
+    `ConfigurationError` for none."""
     layer, environ = request_or_app, environ_of(request_or_app)
     while not environ and layer is not None and not isinstance(layer, SessionMiddleware):
         layer = getattr(layer, "app", None) or getattr(layer, "wsgi_app", None)
@@ -63,6 +64,9 @@ class SessionMiddleware:
     * `public_paths`: likewise, served anonymously while the store is down, in place of a 503.
     * `header`: "X-Session": a client that sends this header (empty at first) gets its token there, no cookie.
     * `legacy`: sources of old sessions (`coatcheck.legacy`), exchanged at the next request.
+
+    Raises `ConfigurationError` for settings that contradict themselves, for another kind of manager, and for a missing
+    secret. `app`, `manager` and `front` are what was given, and what was made of it.
     """
 
     def __init__(
@@ -85,8 +89,8 @@ class SessionMiddleware:
         if manager is not None and not isinstance(manager, SessionManager):
             raise ConfigurationError(f"a WSGI application needs a SessionManager, not {type(manager).__name__}")
         self.app = app
-        self.manager = manager or SessionManager(**manager_settings)
-        self.front = Front(
+        self.manager: SessionManager = manager or SessionManager(**manager_settings)
+        self.front: Front[SessionManager] = Front(
             self.manager,
             csrf=csrf,
             trusted_origins=trusted_origins,

@@ -37,7 +37,7 @@ class TicketGate:
 
     def __init__(self, app: App, purpose: str = "download", **settings: Unpack[GateOptions]) -> None:
         self.app = app
-        self.settings = GateSettings(purpose, **settings)
+        self.settings: GateSettings = GateSettings(purpose, **settings)
 
     def __call__(self, environ: Environ, start_response: StartResponse, /) -> Iterable[bytes]:
         """Serve one request."""

@@ -22,9 +22,9 @@ App = Callable[[Environ, StartResponse], Iterable[bytes]]
 class Response:
     """One application's response on its way to the server. A subclass says what happens at its turns."""
 
-    started = False
+    started: bool = False
     """Whether the server has been told status and headers."""
-    answered = False
+    answered: bool = False
     """Whether an answer of ours goes out in place of the application's."""
     _held: tuple[str, Headers] | None = None
     _write: Write
@@ -76,7 +76,7 @@ class Response:
         return (body or b"",)
 
     def start(self, status: str, headers: Headers, exc_info: Any = None, /) -> Write:
-        """The application's `start_response`."""
+        """The application's `start_response`. Raises AssertionError for a second call without exc_info (PEP 3333)."""
         try:
             if exc_info and self.started and not self.answered:
                 raise exc_info[1].with_traceback(exc_info[2])

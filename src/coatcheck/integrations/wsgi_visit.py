@@ -19,7 +19,7 @@ _CHUNK = 8192
 class Visit(Exchange[SessionManager], Response):
     """One request on its way through the middleware."""
 
-    failed = True
+    failed: bool = True
     """Until a response below 500 starts."""
     _settled = False
 

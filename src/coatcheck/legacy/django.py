@@ -49,7 +49,7 @@ class DjangoSessions(Source):
         self._store: Any = None
 
     def check(self) -> None:
-        """Django's settings have to be there. No I/O."""
+        """Django's settings have to be there. No I/O. Raises `ConfigurationError` for what cannot be read."""
         settings = needed("django.conf", "django").settings
         serializers = needed("django.core.signing", "django")
         if self._engine.startswith("coatcheck."):
@@ -70,9 +70,9 @@ class DjangoSessions(Source):
                 'DjangoSessions: put "django.contrib.auth" in INSTALLED_APPS. Without it nobody could tell whose '
                 "password has changed, and who is not active any more"
             )
-        self.cookie = self.cookie or settings.SESSION_COOKIE_NAME
-        self.path = self.path or settings.SESSION_COOKIE_PATH
-        self.domain = self.domain or settings.SESSION_COOKIE_DOMAIN
+        self.cookie: str | None = self.cookie or settings.SESSION_COOKIE_NAME
+        self.path: str | None = self.path or settings.SESSION_COOKIE_PATH
+        self.domain: str | None = self.domain or settings.SESSION_COOKIE_DOMAIN
 
     async def aread(self, text: str, now: float) -> Old | None:
         """As `read`, on the thread that has Django's connections."""
@@ -81,7 +81,7 @@ class DjangoSessions(Source):
         return old
 
     def find(self, text: str, now: float) -> Old | None:
-        """What the old engine holds for the cookie."""
+        """What the old engine holds for the cookie, or None. Raises `StoreUnavailable` where it does not answer."""
         db = needed("django.db", "django")
         faults = db.Error, OSError
         db.close_old_connections()  # outside of Django's own requests nobody does

@@ -54,10 +54,10 @@ class OfFlask(Source):
         if self.cookie is None:
             self.cookie = config.get("SESSION_COOKIE_NAME")
         if self.path is None:
-            self.path = config.get("SESSION_COOKIE_PATH") or config.get("APPLICATION_ROOT")
+            self.path: str | None = config.get("SESSION_COOKIE_PATH") or config.get("APPLICATION_ROOT")
         if self.domain is None:
-            self.domain = config.get("SESSION_COOKIE_DOMAIN") or None
-        self.partitioned = bool(config.get("SESSION_COOKIE_PARTITIONED"))
+            self.domain: str | None = config.get("SESSION_COOKIE_DOMAIN") or None
+        self.partitioned: bool = bool(config.get("SESSION_COOKIE_PARTITIONED"))
 
     def check(self) -> None:
         """The cookie's name has to be known."""
@@ -103,7 +103,7 @@ class FlaskCookie(OfFlask):
         self._tell(secret_key, lifetime)
 
     def check(self) -> None:
-        """The key has to be known, and Flask there, whose tagged JSON it is."""
+        """The key has to be known, and Flask there, whose tagged JSON it is; else it raises `ConfigurationError`."""
         super().check()
         if not self._keys:
             raise ConfigurationError("FlaskCookie: pass the old application's SECRET_KEY")

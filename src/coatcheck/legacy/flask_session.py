@@ -54,7 +54,8 @@ class FlaskSessionRedis(OfFlask):
         self._signs = self._signs or bool(config.get("SESSION_USE_SIGNER"))
 
     def check(self) -> None:
-        """The driver and the format's library have to be there, and the key where cookies are signed."""
+        """The driver and the format's library have to be there, and the key where cookies are signed; else it raises
+        `ConfigurationError`."""
         super().check()
         needed("msgspec", "msgspec")
         if self._signs and not self._keys:
@@ -71,7 +72,8 @@ class FlaskSessionRedis(OfFlask):
             self._client = self._given
 
     def find(self, text: str, now: float) -> Old | None:
-        """What Redis holds for the cookie."""
+        """What Redis holds for the cookie, or None. Raises `StoreUnavailable` where it does not answer, and
+        `ConfigurationError` before `check`."""
         sid = self._unsigned(text) if self._signs else text
         if sid is None or not _SID.fullmatch(sid):
             return None

@@ -21,6 +21,8 @@ class JWTLogin(Source):
     * `claims`: names of claims that become fields of the session.
     * `lifetime`: what the old application added to the time of the login to get `exp`. Without `iat` in the token,
       only that says when it was issued, which `revoke_user` goes by.
+
+    Raises `ConfigurationError` for no `algorithms`, or "none" among them.
     """
 
     kind = "jwt"
@@ -52,7 +54,7 @@ class JWTLogin(Source):
         self._issuer, self._claims, self._lifetime = issuer, tuple(claims), lifetime
         self._audience = audience if audience is None or isinstance(audience, str) else list(audience)
         self._header = None if cookie else (header or "").lower().encode("latin-1")
-        self.ambient = cookie is not None
+        self.ambient: bool = cookie is not None
         if self._header == b"":
             raise ConfigurationError("JWTLogin: a header or a cookie")
 

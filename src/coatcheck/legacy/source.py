@@ -36,7 +36,8 @@ Who = str | Callable[[Mapping[str, Any]], object]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Old:
-    """An old credential that was verified. Instants are seconds since the epoch."""
+    """An old credential that was verified: its `data`, and whose it is, `user_id`, None for nobody. Instants are
+    seconds since the epoch."""
 
     identity: bytes = field(repr=False)
     """What makes it the one that it is: the text that its signature covers, or the old session's key. Never the text
@@ -66,6 +67,8 @@ class Source:
     * `user`: where the user's id lies in the old data. A session of nobody's keeps its data, and stays anonymous.
     * `cookie`, `path`, `domain`: the old cookie's, so that it can be read, and deleted.
     * `paths`: exact raw paths to which the exchange is limited; none: any request.
+
+    Raises `ConfigurationError` for an `until` without a time zone.
     """
 
     kind = ""
@@ -94,10 +97,11 @@ class Source:
             )
         if isinstance(paths, str):
             raise ConfigurationError(f"{type(self).__name__}(paths=...): a collection, not a single str")
-        self.until = until.timestamp()
+        self.until: float = until.timestamp()
         self.user = user
-        self.path, self.domain = path, domain
-        self.paths = frozenset(paths)
+        self.path: str | None = path
+        self.domain: str | None = domain
+        self.paths: frozenset[str] = frozenset(paths)
         self._told: set[str] = set()
         self._down_until = 0.0
         self.cookie = cookie

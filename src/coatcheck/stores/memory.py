@@ -60,9 +60,9 @@ if hasattr(os, "register_at_fork"):
 
 
 class MemoryStore(MemoryMoves):
-    """A `Store` in a few dictionaries."""
+    """A `Store` in a few dictionaries. Its clock is the process's: `offset` is 0."""
 
-    offset = 0.0
+    offset: float = 0.0
     at_hand = True
     """A near cache would be no nearer."""
 
@@ -318,7 +318,7 @@ def open_sync(url: str, namespace: str) -> MemoryStore:
 
 
 class AsyncMemoryStore(Inline):
-    """The same, for asynchronous callers."""
+    """The same `store`, for asynchronous callers; `at_hand`, as there."""
 
     store: MemoryStore
     at_hand = True

@@ -23,8 +23,9 @@ _GRACE = 0.1
 
 
 class AsyncSQLiteStore(Offloaded):
-    """The same, awaited. A read runs where it is, for it never waits and a thread costs more than it; all else
-    runs on one thread, in order and in groups, where waiting for another process's lock disturbs nobody."""
+    """The same `store`, of the same `namespace`, awaited. A read runs where it is, for it never waits and a thread
+    costs more than it; all else runs on one thread, in order and in groups, where waiting for another process's lock
+    disturbs nobody."""
 
     store: SQLiteStore
 
@@ -34,7 +35,7 @@ class AsyncSQLiteStore(Offloaded):
 
         super().__init__(store)
         self._group = sqlite_group
-        self.namespace = store.namespace
+        self.namespace: str = store.namespace
         self._crew: tuple[int, Crew] | None = None
 
     def own_secret(self) -> str:

@@ -48,16 +48,18 @@ class _Handle:
     __slots__ = (
         *("__weakref__", "asked", "beat", "db", "generation", "lock", "pid", "pulse", "seen", "synchronous", "wait"),
     )
-    pulse: Pulse | None
     _abandoned: list[Connection] = []  # noqa: RUF012
 
     def __init__(self, db: Connection, pid: int, generation: int) -> None:
-        self.db, self.pid, self.generation = db, pid, generation
-        self.lock = threading.RLock()
+        self.db: Connection = db
+        self.pid: int = pid
+        self.generation: int = generation
+        self.lock: Any = threading.RLock()
         """Held while the connection is asked: closed under a question it would take the process with it."""
         self.synchronous = ""
         self.wait = -1
-        self.asked, self.pulse = False, None
+        self.asked: bool = False
+        self.pulse: Pulse | None = None
         self.beat = b""
         self.seen: dict[str, Record] = {}
         """What this connection has read since the pulse was at that beat."""
@@ -77,7 +79,7 @@ class _Handle:
 class Database:
     """Connections to one file, one for reading and one for writing to each thread of each process."""
 
-    pid = staticmethod(os.getpid)
+    pid: Callable[[], int] = staticmethod(os.getpid)
 
     def __init__(self, path: Path, schema: str) -> None:
         self.path = path
@@ -363,7 +365,8 @@ class Database:
     # -- a secret beside it ------------------------------------------------------------------------------
 
     def key_file(self, key: Path, made: Callable[[], str]) -> str:
-        """The text in a file beside the database, made exclusively (0600) with `made()` where it is missing."""
+        """The text in a file beside the database, made exclusively (0600) with `made()` where it is missing.
+        Raises `StoreUnavailable`."""
         for _ in range(3):
             with suppress(FileNotFoundError):
                 return key.read_text().strip()

@@ -42,13 +42,13 @@ _ENDED_AT_ONCE = 2000
 
 
 class SQLiteStore(SQLiteMoves, SQLiteTrail):
-    """A `Store` in one file. Constructing it does no I/O; the file is made at the first use, readable by its
-    owner alone."""
+    """A `Store` in one file, at `path`. Constructing it does no I/O; the file is made at the first use, readable by its
+    owner alone. `namespace` is the manager's, and names the tables. Its clock is the machine's: `offset` is 0."""
 
-    offset = 0.0
+    offset: float = 0.0
 
     def __init__(self, path: str | Path, *, namespace: str = "coatcheck") -> None:
-        self.path = Path(path).absolute()
+        self.path: Path = Path(path).absolute()
         self.namespace = namespace
         self._db = Database(self.path, SCHEMA.format(ns=namespace))
         self._purged_at = self._now = 0.0

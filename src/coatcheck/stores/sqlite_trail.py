@@ -9,7 +9,7 @@ _FORGOTTEN_AT_ONCE = 500
 
 
 class SQLiteTrail:
-    """What `SQLiteStore` does as a `trail.Trails`."""
+    """What `SQLiteStore` does as a `trail.Trails`, in its `namespace`."""
 
     _db: Database
     namespace: str

@@ -3,7 +3,13 @@
 Needs the extra `coatcheck[testing]`; nothing else imports pytest.
 """
 
-import pytest
+from ..errors import ConfigurationError
+
+try:
+    import httpx as _httpx  # noqa: F401 (the kit's browser stands on it)
+    import pytest
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('pytest or httpx is missing: pip install "coatcheck[testing]"') from _error
 
 # Before they are imported: pytest then says what the two sides of a failed assert were.
 pytest.register_assert_rewrite("coatcheck.testing.contract", "coatcheck.testing.app_contract")

@@ -62,7 +62,7 @@ class AppContract:
     @pytest.fixture(scope="class")
     @classmethod
     def site(cls) -> Iterator[Site]:
-        """The application, on its real server."""
+        """The application, on its real server. Yours takes its place: this one raises NotImplementedError."""
         raise NotImplementedError("define the fixture site in your class: see coatcheck.testing.app_contract")
 
     @pytest.fixture

@@ -53,7 +53,7 @@ class Kit:
         self.mode: Mode = mode
         self.steps = steps
         """Lets `every_order` stop inside the store's own calls too; None: a call is one step."""
-        self.clock = FakeClock()
+        self.clock: FakeClock = FakeClock()
         self.dump = dump
         self._open_store = open_store
         self._namespace = f"kit-{uuid4().hex[:12]}"

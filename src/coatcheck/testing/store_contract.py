@@ -50,7 +50,7 @@ class StoreContract(
     @pytest.fixture
     def open_store(self) -> OpenStore:
         """The store's URL, or a function of "sync" or "async" that makes a store: each time over the same data,
-        which is empty before each test."""
+        which is empty before each test. Yours takes its place: this one raises NotImplementedError."""
         raise NotImplementedError("define the fixture open_store in your class: see coatcheck.testing")
 
     @pytest.fixture

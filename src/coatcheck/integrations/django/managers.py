@@ -25,8 +25,8 @@ from ...policy import Policy
 try:
     from django.conf import settings
     from django.core.signals import setting_changed
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('Django is missing: pip install "coatcheck[django]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('Django is missing: pip install "coatcheck[django]"') from _error
 
 T = TypeVar("T")
 

@@ -79,7 +79,11 @@ def places(kind: type, but: tuple[type, ...] = ()) -> list[int]:
 
 
 class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
-    """Gives each request its session, and answers for it where the view cannot: 401, 403 and 503."""
+    """Gives each request its session, and answers for it where the view cannot: 401, 403 and 503.
+
+    `manager` and `front` are made of `settings.COATCHECK`; Django calls `process_view` before each view. Raises
+    `ConfigurationError` for settings that would undo it.
+    """
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
         if settings.SESSION_ENGINE != ENGINE:
@@ -95,7 +99,7 @@ class SessionMiddleware(DjangoMiddleware):  # type: ignore[misc]  # untyped base
             )
         super().__init__(get_response)
         self.manager: Any = managers.async_manager() if self.async_mode else managers.sync_manager()
-        self.front = front(self.manager)
+        self.front: Front[Any] = front(self.manager)
         # A plain function would cost a thread per request there.
         self.process_view: Callable[..., Any] = self._aview if self.async_mode else self._view
 

@@ -21,12 +21,12 @@ class Nothing(models.Manager):  # type: ignore[misc]  # untyped base
 class Entry(models.Model):  # type: ignore[misc]  # untyped base
     """Stands for a session in `django.contrib.admin`."""
 
-    objects = Nothing()
+    objects: Nothing = Nothing()
 
     class Meta:
         """What Django wants to know."""
 
         managed = False
-        default_permissions = ("view", "delete")
+        default_permissions: tuple[str, ...] = ("view", "delete")
         verbose_name = "session"
         verbose_name_plural = "sessions"

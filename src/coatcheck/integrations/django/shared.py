@@ -35,12 +35,12 @@ def backend() -> str:
 class SharedLoginMiddleware(MiddlewareMixin):  # type: ignore[misc]  # untyped base
     """Fills Django's three fields where the session has a user and lacks them: one query, once in a session.
 
-    The session's user id is the primary key of `AUTH_USER_MODEL`. `COATCHECK["login_backend"]` names the backend of
+    The session's user id is the primary key of `AUTH_USER_MODEL`. `COATCHECK["login_backend"]` names the `backend` of
     such logins; without it there has to be exactly one. A user who is unknown or not active stays anonymous.
     """
 
     def __init__(self, get_response: Callable[[Any], Any]) -> None:
-        self.backend = backend()
+        self.backend: str = backend()
         super().__init__(get_response)
 
     def process_request(self, request: Any) -> None:

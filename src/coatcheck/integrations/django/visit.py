@@ -32,7 +32,7 @@ class Visit(Exchange[Any]):
 
     store: SessionStore | None = None
     """None: its path has no session."""
-    failed = False
+    failed: bool = False
     _shown: str | None = None
 
     def __init__(self, front: Front[Any], request: Any) -> None:

@@ -82,6 +82,7 @@ class AsyncPostgreSQLStore(AsyncMoves):
     `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.AsyncConnectionPool`, or its
     `AsyncEngine` of SQLAlchemy over psycopg 3, which is used as it is, and never closed. Raises `ConfigurationError`
     for anything else.
+    `namespace` is the manager's; `offset` is as in `Store`.
     """
 
     def __init__(
@@ -90,9 +91,9 @@ class AsyncPostgreSQLStore(AsyncMoves):
         self._given = _given(target)
         if isinstance(target, str):
             target = parse(target)
-        self.target = target if isinstance(target, Target) else target_of(target)
+        self.target: Target = target if isinstance(target, Target) else target_of(target)
         self.namespace = namespace
-        self.offset = 0.0
+        self.offset: float = 0.0
         self._server = Server(self.target, namespace)
         self._plans = Plans(namespace)
         self._travels = Travels(namespace, self._plans)

@@ -62,15 +62,16 @@ class PostgreSQLStore(Moves):
 
     `target` is a URL, or what libpq takes; or the application's own `psycopg_pool.ConnectionPool`, or its `Engine` of
     SQLAlchemy over psycopg 3, which is used as it is, and never closed. Raises `ConfigurationError` for anything else.
+    `namespace` is the manager's; `offset` is as in `Store`.
     """
 
     def __init__(self, target: Target | str | ConnectionPool[Any] | Engine, *, namespace: str = "coatcheck") -> None:
         self._given = _given(target)
         if isinstance(target, str):
             target = parse(target)
-        self.target = target if isinstance(target, Target) else target_of(target)
+        self.target: Target = target if isinstance(target, Target) else target_of(target)
         self.namespace = namespace
-        self.offset = 0.0
+        self.offset: float = 0.0
         self._server = Server(self.target, namespace)
         self._plans = Plans(namespace)
         self._travels = Travels(namespace, self._plans)

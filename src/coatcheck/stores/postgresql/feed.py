@@ -23,7 +23,7 @@ class Connection(psycopg.Connection[Any]):
     """One whose every wait is over at a deadline (monotonic)."""
 
     server: ClassVar[Server]
-    deadline = 0.0
+    deadline: float = 0.0
 
     @classmethod
     def connect(cls, *arguments: Any, **keywords: Any) -> Any:

@@ -58,7 +58,7 @@ class Plans:
     """Those of one namespace."""
 
     def __init__(self, namespace: str) -> None:
-        self.sql = Statements(namespace)
+        self.sql: Statements = Statements(namespace)
 
     # -- one session -------------------------------------------------------------------------------------
 

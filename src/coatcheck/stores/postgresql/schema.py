@@ -94,13 +94,13 @@ class Statements:
         sessions, gates, tickets = (f'"{namespace}_{name}"' for name in ("sessions", "gates", "tickets"))
         row = "record, reason, forget_at, successor"
 
-        self.look = (
+        self.look: str = (
             "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), "
             "current_setting('default_transaction_isolation'), "
             "(SELECT coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class "
             f"WHERE relname = '{namespace}_sessions' AND relkind = 'r' AND pg_table_is_visible(oid))"
         )
-        self.tells = (
+        self.tells: str = (
             "SELECT pg_class.oid FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
             f"WHERE relname = '{namespace}_sessions' AND pg_table_is_visible(pg_class.oid) "
             f"AND tgname IN ('{namespace}_tell', '{namespace}_tell_all') AND tgenabled = 'A' "
@@ -108,78 +108,80 @@ class Statements:
         )
         self.clock = "SELECT extract(epoch FROM clock_timestamp())::double precision"
 
-        self.load = f"SELECT {row} FROM {sessions} WHERE handle = %s"
-        self.get = f"SELECT {row}, version FROM {sessions} WHERE handle = %s"
-        self.lock = f"{self.get} FOR UPDATE"
-        self.create = (
+        self.load: str = f"SELECT {row} FROM {sessions} WHERE handle = %s"
+        self.get: str = f"SELECT {row}, version FROM {sessions} WHERE handle = %s"
+        self.lock: str = f"{self.get} FOR UPDATE"
+        self.create: str = (
             f"INSERT INTO {sessions} (handle, user_id, created_at, forget_at, record) "
             "VALUES (%s, %s, %s, %s, %s) ON CONFLICT (handle) DO NOTHING"
         )
-        self.put = (
+        self.put: str = (
             f"UPDATE {sessions} SET record = %s, forget_at = %s, version = version + 1 "
             "WHERE handle = %s AND version = %s"
         )
         ends = "record = NULL, user_id = NULL, reason = %s, successor = %s, forget_at = %s, version = version + 1"
-        self.bury = f"UPDATE {sessions} SET {ends} WHERE handle = %s AND version = %s"
-        self.successor = f"SELECT successor FROM {sessions} WHERE handle = %s AND reason = 'replaced'"
+        self.bury: str = f"UPDATE {sessions} SET {ends} WHERE handle = %s AND version = %s"
+        self.successor: str = f"SELECT successor FROM {sessions} WHERE handle = %s AND reason = 'replaced'"
 
         # Locks the gate of a user, also of one never heard of. Whoever takes it takes it before any session's row.
-        self.gate = (
+        self.gate: str = (
             f"INSERT INTO {gates} VALUES (%s, 0, 0, '[]', %s) ON CONFLICT (user_id) DO UPDATE "
             f"SET forget_at = greatest({gates}.forget_at, excluded.forget_at) RETURNING not_before, seq, patches"
         )
-        self.put_gate = f"UPDATE {gates} SET not_before = %s, seq = %s, patches = %s WHERE user_id = %s"
-        self.see_gate = f"SELECT not_before, seq, patches FROM {gates} WHERE user_id = %s"
+        self.put_gate: str = f"UPDATE {gates} SET not_before = %s, seq = %s, patches = %s WHERE user_id = %s"
+        self.see_gate: str = f"SELECT not_before, seq, patches FROM {gates} WHERE user_id = %s"
 
-        self.place = f"SELECT created_at, handle FROM {sessions} WHERE handle = %s"
-        self.page = (
+        self.place: str = f"SELECT created_at, handle FROM {sessions} WHERE handle = %s"
+        self.page: str = (
             f"SELECT handle, record FROM {sessions} WHERE user_id = %s AND forget_at > %s "
             "AND record IS NOT NULL AND (created_at, handle) < (%s, %s) ORDER BY created_at DESC, handle DESC LIMIT %s"
         )
-        self.over_limit = (
+        self.over_limit: str = (
             f"SELECT handle FROM {sessions} WHERE user_id = %s AND forget_at > %s AND handle NOT IN (%s, %s) "
             "AND record IS NOT NULL ORDER BY created_at DESC, handle DESC OFFSET %s"
         )
-        self.of_user = f"SELECT handle FROM {sessions} WHERE user_id = %s"
+        self.of_user: str = f"SELECT handle FROM {sessions} WHERE user_id = %s"
         # Rows are locked in the order of their handles everywhere: two who end many never wait for each other.
-        self.lock_user = f"SELECT handle FROM {sessions} WHERE user_id = %s AND handle <> %s ORDER BY handle FOR UPDATE"
-        self.lock_created = (
+        self.lock_user: str = (
+            f"SELECT handle FROM {sessions} WHERE user_id = %s AND handle <> %s ORDER BY handle FOR UPDATE"
+        )
+        self.lock_created: str = (
             f"SELECT handle FROM {sessions} WHERE record IS NOT NULL AND created_at <= %s AND handle > %s "
             "ORDER BY handle LIMIT %s FOR UPDATE"
         )
         # An UPDATE locks in the order in which it finds them: then two of these could wait for each other.
-        self.lock_all = f"SELECT 1 FROM {sessions} WHERE handle = ANY(%s) ORDER BY handle FOR UPDATE"
-        self.end_live = (
+        self.lock_all: str = f"SELECT 1 FROM {sessions} WHERE handle = ANY(%s) ORDER BY handle FOR UPDATE"
+        self.end_live: str = (
             f"UPDATE {sessions} SET {ends} WHERE handle = ANY(%s) AND record IS NOT NULL AND forget_at > %s "
             "RETURNING handle"
         )
-        self.still_live = (
+        self.still_live: str = (
             f"SELECT 1 FROM {sessions} WHERE record IS NOT NULL AND created_at <= %s AND forget_at > %s LIMIT 1"
         )
 
         # The session's row is held until the mark is there: an end comes before both, or after both.
-        self.redeem = (
+        self.redeem: str = (
             f"WITH session AS (SELECT {row} FROM {sessions} WHERE handle = %s FOR SHARE), "
             f"mark AS (INSERT INTO {tickets} SELECT %s, %s, %s, %s, %s FROM session "
             "WHERE record IS NOT NULL AND forget_at > %s "
             "ON CONFLICT (jti) DO UPDATE SET jti = excluded.jti RETURNING nonce, at, note) "
             "SELECT session.*, mark.* FROM session LEFT JOIN mark ON true"
         )
-        self.taken = (
+        self.taken: str = (
             f"SELECT {row}, nonce, at, note FROM {sessions} LEFT JOIN "
             f"(SELECT nonce, at, note FROM {tickets} WHERE jti = %s) mark ON true WHERE handle = %s"
         )
 
         forgotten = "WHERE forget_at <= %s"
         limit = "LIMIT %s FOR UPDATE SKIP LOCKED"
-        self.purges = (
+        self.purges: tuple[str, str, str] = (
             f"DELETE FROM {sessions} WHERE handle IN (SELECT handle FROM {sessions} {forgotten} {limit})",
             f"DELETE FROM {tickets} WHERE jti IN (SELECT jti FROM {tickets} {forgotten} {limit})",
             # A gate stays as long as any session of its user: later patches count on from it.
             f"DELETE FROM {gates} WHERE user_id IN (SELECT user_id FROM {gates} {forgotten} AND NOT EXISTS "
             f"(SELECT FROM {sessions} WHERE {sessions}.user_id = {gates}.user_id) {limit})",
         )
-        self.stats = (
+        self.stats: str = (
             "SELECT count(*) FILTER (WHERE record IS NOT NULL AND forget_at > %(live)s), "
             "count(*) FILTER (WHERE user_id IS NOT NULL AND record IS NOT NULL AND forget_at > %(live)s), "
             "count(DISTINCT user_id) FILTER (WHERE record IS NOT NULL AND forget_at > %(live)s), "

@@ -45,18 +45,18 @@ class Server:
     """One server, as a store sees it."""
 
     def __init__(self, target: Target, namespace: str) -> None:
-        self.where = target.where
+        self.where: str = target.where
         self._create = target.create
-        self.offset = 0.0
+        self.offset: float = 0.0
         self.refusal: Exception | None = None
         """Why the last connection that was tried could not be made."""
-        self.sql = Statements(namespace)
+        self.sql: Statements = Statements(namespace)
         self._namespace = namespace
         self._fit = False
         self._clock_due = self._purge_due = 0.0
 
     def look(self) -> Plan[None]:
-        """Refuse a server that is too old, a replica, and tables that are not there."""
+        """Refuse a server that is too old, a replica, and tables that are not there: with `ConfigurationError`."""
         ((version, replica, isolation, comment),) = yield Ask(self.sql.look)
         if isolation != "read committed":
             raise ConfigurationError(

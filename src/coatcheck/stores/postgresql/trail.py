@@ -55,6 +55,12 @@ class Trail:
             done = yield Ask(f"DELETE FROM {self._table} WHERE id IN ({old})", (before,))
 
 
+def _entry(
+    place: int, at: float, name: str, user: bytes | None, handle: str | None, reason: str | None, detail: str
+) -> AuditEntry:
+    return entry_of((place, at, name, None if user is None else from_bytes(user), handle, reason, detail))
+
+
 def _user(user_id: str | None) -> bytes | None:
     return None if user_id is None else to_bytes(user_id)
 

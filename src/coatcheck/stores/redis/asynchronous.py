@@ -39,13 +39,15 @@ class AsyncRedisStore(AsyncMoves):
 
     `client` is the application's own `redis.asyncio.Redis` (used as it is, and never closed), or the target of a
     URL: then each event loop gets connections of its own. `wait` is the number of replicas that have to confirm
-    a write before it is acknowledged.
+    a write before it is acknowledged. `namespace` is the manager's; `offset` is as in `Store`.
+
+    Raises `ConfigurationError` for a namespace that no key can have, or another kind of client.
     """
 
     def __init__(self, client: redis.asyncio.Redis | Target, *, namespace: str = "coatcheck", wait: int = 0) -> None:
         names = Names(namespace)
         self.namespace = namespace
-        self.offset = 0.0
+        self.offset: float = 0.0
         self._plans, self._sweep = Plans(names), Sweep(names)
         self._travels = Travels(names, self._plans)
         self._client = client

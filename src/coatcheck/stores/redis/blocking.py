@@ -42,12 +42,15 @@ class RedisStore(Moves):
 
     `client` is the application's own `redis.Redis` (used as it is, its time-outs too, and never closed), or the
     target of a URL. `wait` is the number of replicas that have to confirm a write before it is acknowledged.
+    `namespace` is the manager's; `offset` is as in `Store`.
+
+    Raises `ConfigurationError` for a namespace that no key can have, or another kind of client.
     """
 
     def __init__(self, client: redis.Redis | Target, *, namespace: str = "coatcheck", wait: int = 0) -> None:
         names = Names(namespace)
         self.namespace = namespace
-        self.offset = 0.0
+        self.offset: float = 0.0
         self._plans, self._sweep = Plans(names), Sweep(names)
         self._travels = Travels(names, self._plans)
         self._trail = Trail(names)

@@ -61,7 +61,7 @@ class Routes:
         self._turn = Turn(patience)
         self.heard: frozenset[Node] = frozenset()
         """The nodes that tell a feed what changes."""
-        self.strays = 0
+        self.strays: int = 0
         """How often something was read from another one, or from one to which its keys are on their way."""
         self._doubted: dict[Node, float] = {}
         """Those that gave no answer when they were asked last, or said that they are cut off; when (monotonic)."""

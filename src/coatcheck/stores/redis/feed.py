@@ -35,7 +35,7 @@ _MOST = 1000
 
 
 class RedisFeed:
-    """A `Feed` of one server. Raises `StoreUnavailable`."""
+    """A `Feed` of one server. Raises `StoreUnavailable`, and `ConfigurationError` for a user who may not listen."""
 
     def __init__(self, client: Any, names: Names, where: str, question: str = "ROLE") -> None:
         self._client, self._names, self._where, self._question = client, names, where, question
@@ -45,7 +45,7 @@ class RedisFeed:
             number = self._ask(self._ear, "CLIENT", "ID")
             self._ask(self._ear, "SUBSCRIBE", _CHANNEL)
             self._ask(self._asker, "CLIENT", "TRACKING", "ON", "REDIRECT", number, "BCAST", "PREFIX", names.start)
-            self.state = self._ask(self._asker, *question.split())
+            self.state: Any = self._ask(self._asker, *question.split())
             """What the server says of itself; what it says now, after `prove`."""
         except (redis.RedisError, OSError) as error:
             self.close()

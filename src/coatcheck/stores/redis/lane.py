@@ -55,7 +55,7 @@ class Lane:
         self._slow = 0
         self._tasks: set[asyncio.Task[list[Any]]] = set()
         """Of the trips that redis-py makes, or opens the connection for."""
-        self.turns = [asyncio.Lock() for _ in range(TURNS)]
+        self.turns: list[asyncio.Lock] = [asyncio.Lock() for _ in range(TURNS)]
 
     async def close(self) -> None:
         """Close the client, if it is ours."""

@@ -18,7 +18,7 @@ class Lanes:
     def __init__(self, opened: Callable[[Node], Lane], known: Callable[[], set[Node]]) -> None:
         self._opened, self._known = opened, known
         self._lanes: dict[Node, Lane] = {}
-        self.turns = [asyncio.Lock() for _ in range(TURNS)]
+        self.turns: list[asyncio.Lock] = [asyncio.Lock() for _ in range(TURNS)]
 
     async def ask(self, trips: Trips) -> dict[Node, Any]:
         """The replies of each node, or the fault of the way to it."""

@@ -161,7 +161,7 @@ class Lines:
 
     def __init__(self, client: Any) -> None:
         self._pool = client.connection_pool
-        self.moving = bool(others(client))
+        self.moving: bool = bool(others(client))
         """Who the primary is may change: one that has become a replica is left."""
         self.idle: list[Line] = []
         self._all: set[Line] = set()

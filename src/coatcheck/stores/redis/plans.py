@@ -43,7 +43,7 @@ class Plans:
 
     def __init__(self, names: Names) -> None:
         self.names = names
-        self.recent = Recent()
+        self.recent: Recent = Recent()
 
     # -- one session -------------------------------------------------------------------------------------
 

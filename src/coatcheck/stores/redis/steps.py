@@ -44,7 +44,7 @@ class Turn:
     def __init__(self, patience: float) -> None:
         """`patience`: seconds for which others wait for the one who is at it."""
         self._patience = patience
-        self.since = float("-inf")
+        self.since: float = float("-inf")
         """Since when somebody is (monotonic)."""
 
     def take(

@@ -26,7 +26,7 @@ from .steps import Command, Layout, Pause, Plan, Turn
 T = TypeVar("T")
 Spoken = Generator[Wire | Trips | Pause, Any, T]
 
-logger = logging.getLogger("coatcheck")
+logger: logging.Logger = logging.getLogger("coatcheck")
 
 CONNECT = 0.5
 """Seconds in which a connection must stand."""
@@ -52,8 +52,8 @@ class Talk:
 
     def __init__(self, where: str, wait: int, nodes: tuple[Node, ...] = ()) -> None:
         self.where = where
-        self.routes = Routes(nodes, where, REPLY) if nodes else None
-        self.offset = 0.0
+        self.routes: Routes | None = Routes(nodes, where, REPLY) if nodes else None
+        self.offset: float = 0.0
         self.wait = wait
         self._fit = False
         self._turn = Turn(REPLY)

@@ -42,13 +42,13 @@ _NAMESPACE = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 
 
 class Names:
-    """The keys of one namespace."""
+    """The keys of one namespace. Raises `ConfigurationError` for one that no key can have."""
 
     def __init__(self, namespace: str) -> None:
         # A namespace may hold neither braces (the hash tag) nor what SCAN takes for a pattern.
         if not _NAMESPACE.fullmatch(namespace):
             raise ConfigurationError(f"namespace={namespace!r}: use 1 to 40 letters, digits, '_', '.' or '-'")
-        self.start = f"{namespace}:{{"
+        self.start: str = f"{namespace}:{{"
         """What all of them begin with."""
 
     def bucket(self, number: int) -> str:
@@ -119,7 +119,8 @@ def dump(value: Record | Ended, nonce: bytes) -> bytes:
 
 
 def load(handle: str, raw: bytes | None) -> Held:
-    """What a value says. Raises `StoreUnavailable` for one that this version does not understand."""
+    """What a value says. Raises `StoreUnavailable` for one that this version does not understand, and `SessionMoved`
+    for the mark of one that is elsewhere."""
     if raw is None:
         return None
     try:
