@@ -47,7 +47,7 @@ setup: .venv/.ready ## make .venv from the committed lock; quick when it is up t
 	@tools/uv pip install -q --python .bench/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
-.docs/.ready: .venv/.ready requirements/docs.txt pyproject.toml
+.docs/.ready: requirements/docs.txt pyproject.toml
 	@echo "Setting up .docs"
 	@tools/uv venv -q --clear --python "$(PYTHON)" .docs
 	@tools/uv pip sync -q --python .docs/bin/python --require-hashes requirements/docs.txt
@@ -84,7 +84,7 @@ check: setup ## lint, format, types, direction of imports, documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy src lab/src tests tools $(wildcard bench)
 	@$(BIN)/pyright
-	@$(BIN)/pytest -q tests/test_arrows.py tests/test_docs.py
+	@$(BIN)/pytest -q tests/test_arrows.py tests/test_docs.py tests/test_site.py
 
 demo: setup ## run the demo on loopback; PORT=9000 chooses the port
 	@exec $(BIN)/coatcheck-lab demo --port $(PORT)
@@ -126,7 +126,7 @@ soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10
 	@$(BIN)/python -m bench.soak $(ARGS)
 
 docs: .docs/.ready ## the documentation as a site, in site/; a broken link or anchor is an error
-	@.docs/bin/sphinx-build -q -W --keep-going -E -c tools/site -d .docs/doctrees . site
+	@PYTHONWARNINGS="ignore:pkg_resources is deprecated" .docs/bin/sphinx-build -q -W --keep-going -E -c tools/site -d .docs/doctrees . site
 	@cp site/README.html site/index.html
 	@echo "Open site/index.html"
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .change import Change
 from .codec import Wire
-from .moves import AsyncMoves
 from .record import Record
 from .store import Held, Login, Stats, Store, Taken
 
@@ -18,8 +17,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Inline(AsyncMoves):
-    """An async face for a store whose every method returns at once, such as one in memory."""
+class Inline:
+    """An async face for a store whose every method returns at once, such as one in memory.
+
+    With `moves.AsyncMoves` beside it for a store that can be moved.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store

@@ -68,7 +68,7 @@ def browser(tmp_path: Path) -> Iterator[httpx.Client]:
 
 
 def test_nginx_sends_the_file_once_and_only_through_the_gate(browser: httpx.Client) -> None:
-    """The bytes are the file's, the headers say download, nobody keeps it; the second time, and around, there is none."""
+    """The bytes are the file's, as a download that nobody keeps; a second time, and around the gate, there is none."""
     link = browser.post("/ask").text
     answer = browser.get(link)
     assert (answer.status_code, answer.content) == (200, CONTENT)
@@ -85,7 +85,7 @@ def test_nginx_sends_the_file_once_and_only_through_the_gate(browser: httpx.Clie
 
 
 def test_a_download_that_broke_off_is_resumed_by_its_session(browser: httpx.Client) -> None:
-    """nginx answers Range, and the gate lets the same session go on."""
+    """A request with Range is answered by nginx, and the gate lets the same session go on."""
     link = browser.post("/ask").text
     assert browser.get(link).status_code == 200
     rest = browser.get(link, headers={"range": "bytes=20-"})

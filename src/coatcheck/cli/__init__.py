@@ -32,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "keygen",
         help="print a new secret",
-        description="Print a new secret of 256 random bits, for COATCHECK_SECRET. To rotate, put the new one in front "
-        "of the old, separated by a space, and take the old one out when the absolute timeout has passed.",
+        description="Print a new secret of 256 random bits, for COATCHECK_SECRET. To rotate without signing anybody "
+        'out: on every server "OLD NEW", then on every server "NEW OLD", and NEW alone when the absolute timeout has '
+        "passed.",
     )
     for name, (command, text) in _COMMANDS.items():
         command.add(
