@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -36,7 +37,10 @@ def test_every_python_example_runs(document: Path, tmp_path: Path, monkeypatch: 
     for example in EXAMPLE.finditer(text):
         above = "\n" * text.count("\n", 0, example.start(1))  # so that a traceback names the document's line
         exec(compile(above + example[1], str(document), "exec", dont_inherit=True), module.__dict__)
-    for own in [value for name, value in vars(module).items() if name.startswith("test_")]:
+    tests = [value for name, value in vars(module).items() if name.startswith("test_")]
+    for own in [
+        one for one in tests if not inspect.signature(one).parameters
+    ]:  # the others ask for somebody's fixtures
         own()
 
 
