@@ -38,9 +38,7 @@ def test_every_python_example_runs(document: Path, tmp_path: Path, monkeypatch: 
         above = "\n" * text.count("\n", 0, example.start(1))  # so that a traceback names the document's line
         exec(compile(above + example[1], str(document), "exec", dont_inherit=True), module.__dict__)
     tests = [value for name, value in vars(module).items() if name.startswith("test_")]
-    for own in [
-        one for one in tests if not inspect.signature(one).parameters
-    ]:  # the others ask for somebody's fixtures
+    for own in [one for one in tests if not inspect.iscoroutinefunction(one)]:  # a page awaits its others by itself
         own()
 
 
