@@ -35,6 +35,8 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = "Coatcheck"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
