@@ -146,7 +146,7 @@ lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer vers
 		-c requirements/.lowest.txt -o requirements/oldest.txt
 	@rm requirements/.lowest.txt
 	@$(LOCK) pyproject.toml --group pictures -c requirements/dev.txt -o requirements/pictures.txt
-	@$(LOCK) pyproject.toml $(FRAMEWORKS) --extra=testing --group docs -c requirements/dev.txt -o requirements/docs.txt
+	@$(LOCK) pyproject.toml $(FRAMEWORKS) --extra=postgresql --extra=testing --group docs -c requirements/dev.txt -o requirements/docs.txt
 	@$(LOCK) requirements/bench.in -o requirements/bench.txt
 	@$(LOCK) requirements/races.in -o requirements/races.txt
 	@$(LOCK) requirements/served.in -c requirements/races.txt -o requirements/served.txt

@@ -8,6 +8,7 @@ from dataclasses import fields
 
 import pytest
 
+import coatcheck
 from coatcheck import CookieSettings, Policy, SessionManager
 from coatcheck.exchange import Front
 from tests.test_docs import DOCUMENTS, ROOT
@@ -57,6 +58,16 @@ def test_every_command_is_explained(name: str) -> None:
 def test_every_setting_is_explained(whose: str, name: str) -> None:
     """A setting that only its docstring knows is a setting that nobody finds."""
     assert re.search(rf"`{name}`|\b{name}=", TEXT)
+
+
+def test_the_reference_has_every_public_name() -> None:
+    """A new name of the package, or a new framework, that the reference leaves out is not public for its readers."""
+    page = PAGES["docs/reference/coatcheck"]
+    assert [name for name in coatcheck.__all__ if not re.search(rf"^\.\. auto\w+:: {name}\b", page, re.MULTILINE)] == []
+    here = ROOT / "src/coatcheck/integrations"
+    frameworks = {path.name.removesuffix(".py") for path in here.iterdir() if "_" not in path.name}
+    shown = set(re.findall(r"^## coatcheck\.integrations\.(\w+)$", PAGES["docs/reference/integrations"], re.MULTILINE))
+    assert shown == frameworks
 
 
 def test_the_reference_of_commands_has_each_with_its_options() -> None:

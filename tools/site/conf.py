@@ -56,6 +56,8 @@ def _complete(_app: Any, page: str, source: list[str]) -> None:
 
 def _mark_examples(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
     """An indented block of a docstring is an example or a drawing, as in Markdown; reStructuredText wants a mark."""
+    if lines and lines[0].startswith("Alias for field number"):
+        lines.clear()  # what Python says of a field that has no words of its own
     marked: list[str] = []
     for number, line in enumerate(lines):
         above = next((one for one in reversed(lines[: number - 1]) if one), "") if number else ""
