@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "coatcheck"
 LAB = ROOT / "lab" / "src" / "coatcheck_lab"
 
-CONTRACT = "errors clock codec policy record change gate store feed moves"
+CONTRACT = "errors clock codec policy record change gate store feed moves trail"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
@@ -51,6 +51,8 @@ MAY_IMPORT = {
     "feed": "errors",
     "moves": "gate record store",
     "rows": "errors codec policy record store",
+    "trail": "",
+    "offload": CONTRACT,
     # Two stores at once.
     "milestones": f"{CONTRACT} token",
     "moving": f"{CONTRACT} milestones",
@@ -63,7 +65,7 @@ MAY_IMPORT = {
     "html": "csrf session",
     "loading": "errors clock keyring token codec policy record info rotation calm store session events csrf",
     "engine": "errors token codec policy record rotation change store fields session events loading",
-    "directory": "errors token codec record change info store session engine",
+    "directory": "errors token codec record change info store session loading engine",
     "ticket_jwt": "errors clock keyring token strict_jwt session",
     "tickets": "errors clock keyring token strict_jwt ticket_jwt policy store session events engine",
     "cookies": "errors hosts policy engine.Commit",
@@ -74,10 +76,12 @@ MAY_IMPORT = {
     "near": "clock record store",
     "watch": "errors clock record store",
     "hearing": "errors token session feed listener near watch",
+    "audit": "errors clock fork trail token session events connect",
     "managing": (
-        "errors clock keyring token jwt_token policy store events engine directory tickets cookies connect hearing"
+        "errors clock keyring token jwt_token policy store events engine directory tickets cookies connect hearing "
+        "trail audit"
     ),
-    "manager": "errors clock store info session engine tickets watch managing",
+    "manager": "errors clock store trail offload info session engine tickets watch managing",
     # What other libraries' sessions were. A middleware's settings know of sources, and its drivers exchange.
     "legacy": "errors token codec record change gate store session events engine fields",
     "paths": "errors",
@@ -91,7 +95,6 @@ MAY_IMPORT = {
     "departure": "errors session events manager exchange engine.Commit engine.KEEP",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",
     # Siblings: none of them imports another.
-    "offload": CONTRACT,
     "stores.memory": f"{CONTRACT} offload",
     "stores.sqlite": f"{CONTRACT} offload health fork rows",
     "stores.redis": f"{CONTRACT} token health fork",

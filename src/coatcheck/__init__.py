@@ -6,6 +6,8 @@ TYPE_CHECKING = False
 __all__ = [
     "AsyncMovingStore",
     "AsyncSessionManager",
+    "AuditEntry",
+    "AuditTrail",
     "Client",
     "Clock",
     "Commit",
@@ -21,6 +23,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from .audit import AuditTrail as AuditTrail
     from .clock import Clock as Clock
     from .cookies import CookieSettings as CookieSettings
     from .engine import Commit as Commit
@@ -35,12 +38,15 @@ if TYPE_CHECKING:
     from .policy import Policy as Policy
     from .session import Session as Session
     from .tickets import Ticket as Ticket
+    from .trail import AuditEntry as AuditEntry
 else:
     # Each name is loaded when it is first asked for: an application waits at its start for what it uses. All that a
     # request needs comes with the manager, so none waits for an import.
     _HOMES = {
         "AsyncMovingStore": "moving_store",
         "AsyncSessionManager": "manager",
+        "AuditEntry": "trail",
+        "AuditTrail": "audit",
         "Client": "info",
         "Clock": "clock",
         "Commit": "engine",

@@ -8,6 +8,7 @@ from . import codec
 from .change import check_size
 from .engine import Engine, Plan
 from .info import SessionInfo, info_of
+from .loading import named
 from .record import Ended, Record, held, words
 from .session import Session, UserId, user_id_text
 from .store import Held, Stats
@@ -36,7 +37,7 @@ class Directory:
         value = held((yield "load", (handle,)), self._engine.now())
         return info_of(value) if isinstance(value, Record) else None
 
-    def revoke(self, handle: str, reason: str, user_id: UserId | None) -> Plan[bool]:
+    def revoke(self, handle: str, reason: str, user_id: UserId | None, by: str | None) -> Plan[bool]:
         """End one session; False if it was not live, or not that user's."""
         if not looks_like_handle(handle):
             return False
@@ -47,13 +48,13 @@ class Directory:
         if isinstance(value, Record):
             if user_id is not None and value.user_id != user_id_text(user_id):
                 return False
-            return isinstance((yield from self._engine.end(value, reason)), Record)
+            return isinstance((yield from self._engine.end(value, reason, by)), Record)
         if isinstance(value, Ended) and user_id is None:
             # Asked again after an end that nobody acknowledged: only now may it be.
             yield "end", (handle, None, words(reason), self._engine.now())
         return False
 
-    def revoke_user(self, user_id: UserId, keep: Session | str | None, reason: str) -> Plan[int]:
+    def revoke_user(self, user_id: UserId, keep: Session | str | None, reason: str, by: str | None) -> Plan[int]:
         """End all of a user's sessions but one, and refuse every login that arrived before now."""
         user, now = user_id_text(user_id), self._engine.now()
         spared = self._engine.spared(keep) if isinstance(keep, Session) else keep
@@ -65,14 +66,14 @@ class Directory:
             # The reset handler revokes and then logs in: its own request is not older than its revocation.
             self._engine.spare(keep, now)
         for handle in ended:
-            self._engine.emit("ended", handle=handle, user_id=user, reason=words(reason))
+            self._engine.emit("ended", handle=handle, user_id=user, reason=words(reason), detail=named(by))
         return len(ended)
 
-    def revoke_all(self, before: float | None, reason: str) -> Plan[int]:
+    def revoke_all(self, before: float | None, reason: str, by: str | None) -> Plan[int]:
         """End every session created up to `before` (None: now)."""
         now = self._engine.now()
         count: int = yield "revoke_all", (now if before is None else before, words(reason), now)
-        self._engine.emit("ended", reason=words(reason), detail={"sessions": str(count), "of": "everybody"})
+        self._engine.emit("ended", reason=words(reason), detail={"sessions": str(count), "of": "everybody"} | named(by))
         return count
 
     def update_user(self, user_id: UserId, fields: dict[str, Any]) -> Plan[int]:

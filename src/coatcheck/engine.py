@@ -183,7 +183,7 @@ class Engine(Loading):
             "authenticated",
             handle=new.handle,
             user_id=new.user_id,
-            detail={"from": old.handle} if old else {},
+            detail=({"from": old.handle} if old else {}) | ({"ip": new.address} if new.address else {}),
         )
         subject._seen_seq = 0
         return self._issued(subject, done.record, pending.secret, text)

@@ -69,7 +69,9 @@ def _facts(event: Event) -> list[tuple[str, str | None]]:
     # repr: a user id or a reason with a line break in it must not forge a second log line.
     user = None if event.user_id is None else repr(event.user_id)
     reason = None if event.reason is None else repr(event.reason)
-    return [("session", event.handle), ("user", user), ("reason", reason), *sorted(event.detail.items())]
+    by = repr(event.detail["by"]) if "by" in event.detail else None
+    rest = sorted((name, value) for name, value in event.detail.items() if name != "by")
+    return [("session", event.handle), ("user", user), ("reason", reason), ("by", by), *rest]
 
 
 class Events:

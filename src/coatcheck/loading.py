@@ -25,6 +25,11 @@ from .token import Shown
 T = TypeVar("T")
 
 
+def named(by: str | None) -> dict[str, str]:
+    """Who did something, as an event tells it; nothing for None."""
+    return {} if by is None else {"by": words(by)}
+
+
 class Clocked(Protocol):
     """A store, as to its clock."""
 
@@ -208,8 +213,9 @@ class Loading:
         value = yield from self.end(record, "stolen")
         return Ended("stolen", self.now()) if isinstance(value, Record) else value
 
-    def end(self, record: Record, reason: str) -> Plan[Held]:
-        """End a session: the record as it was at its end, or what was there if something else ended it first."""
+    def end(self, record: Record, reason: str, by: str | None = None) -> Plan[Held]:
+        """End a session: the record as it was at its end, or what was there if something else ended it first.
+        `by`: who did it, where it was not the user."""
         reason = words(reason)
         handle: str | None = record.handle
         value: Held = None
@@ -220,7 +226,7 @@ class Loading:
                 break
             handle = value.successor
         if isinstance(value, Record):
-            self.emit("ended", handle=handle, user_id=record.user_id, reason=reason)
+            self.emit("ended", handle=handle, user_id=record.user_id, reason=reason, detail=named(by))
         return value
 
     def _user_in(self, subject: Session) -> str | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeVar
 
 from .engine import KEEP, Commit, Plan
 from .errors import SessionDataError, StoreUnavailable
 from .info import Client, ClientSource, SessionInfo
 from .managing import Managing
+from .offload import on_thread
 from .session import Session, UserId
 from .store import AsyncMeets, AsyncStore, Meets, Stats, Store
 from .tickets import AsyncTickets, Tickets
+from .trail import AuditEntry
 from .watch import AsyncWatch, Watch
 
 T = TypeVar("T")
@@ -131,20 +134,25 @@ class SessionManager(Managing[Store]):
         """A live session by its handle, or None."""
         return self._drive(self._directory.info(handle))
 
-    def revoke(self, handle: str, reason: str = "revoked", user_id: UserId | None = None) -> bool:
-        """End one session, at once; False if none was live. `user_id`: only if it is that user's, for pages."""
-        return self._drive(self._directory.revoke(handle, reason, user_id))
+    def revoke(
+        self, handle: str, reason: str = "revoked", user_id: UserId | None = None, *, by: str | None = None
+    ) -> bool:
+        """End one session, at once; False if none was live. `user_id`: only if it is that user's, for pages. `by`: who
+        does it, for the audit trail; None says nothing."""
+        return self._drive(self._directory.revoke(handle, reason, user_id, by))
 
-    def revoke_user(self, user_id: UserId, keep: Session | str | None = None, reason: str = "revoked") -> int:
+    def revoke_user(
+        self, user_id: UserId, keep: Session | str | None = None, reason: str = "revoked", *, by: str | None = None
+    ) -> int:
         """End all of a user's sessions, at once, and refuse logins that arrived before; how many ended.
 
-        `keep` spares one: a Session (also one about to log in) or a handle.
+        `keep` spares one: a Session (also one about to log in) or a handle. `by`: as in `revoke`.
         """
-        return self._drive(self._directory.revoke_user(user_id, keep, reason))
+        return self._drive(self._directory.revoke_user(user_id, keep, reason, by))
 
-    def revoke_all(self, before: datetime | None = None, reason: str = "revoked") -> int:
-        """End every session created up to `before` (None: now); how many."""
-        return self._drive(self._directory.revoke_all(_instant(before), reason))
+    def revoke_all(self, before: datetime | None = None, reason: str = "revoked", *, by: str | None = None) -> int:
+        """End every session created up to `before` (None: now); how many. `by`: as in `revoke`."""
+        return self._drive(self._directory.revoke_all(_instant(before), reason, by))
 
     def update_user(self, user_id: UserId, fields: Mapping[str, Any]) -> int:
         """Write fields into all of a user's live sessions, and logins of the next minute; how many sessions."""
@@ -162,8 +170,24 @@ class SessionManager(Managing[Store]):
         """Counts of the whole namespace. May be slow on a large store."""
         return self._drive(self._directory.stats())
 
+    def history(
+        self,
+        user_id: UserId | None = None,
+        handle: str | None = None,
+        *,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[AuditEntry]:
+        """What the audit trail has of a user, of a session, or of everybody: see `AuditTrail.entries`.
+
+        Raises `ConfigurationError` for a manager without `audit`.
+        """
+        return self._trail().entries(user_id, handle, limit=limit, before=before)
+
     def close(self) -> None:
         """Give the connections back."""
+        if self.audit is not None:
+            self.audit.close()
         self.hearing.close()
         self.store.close()
 
@@ -268,17 +292,23 @@ class AsyncSessionManager(Managing[AsyncStore]):
         """As `SessionManager.info`."""
         return await self._drive(self._directory.info(handle))
 
-    async def revoke(self, handle: str, reason: str = "revoked", user_id: UserId | None = None) -> bool:
+    async def revoke(
+        self, handle: str, reason: str = "revoked", user_id: UserId | None = None, *, by: str | None = None
+    ) -> bool:
         """As `SessionManager.revoke`."""
-        return await self._drive(self._directory.revoke(handle, reason, user_id))
+        return await self._drive(self._directory.revoke(handle, reason, user_id, by))
 
-    async def revoke_user(self, user_id: UserId, keep: Session | str | None = None, reason: str = "revoked") -> int:
+    async def revoke_user(
+        self, user_id: UserId, keep: Session | str | None = None, reason: str = "revoked", *, by: str | None = None
+    ) -> int:
         """As `SessionManager.revoke_user`."""
-        return await self._drive(self._directory.revoke_user(user_id, keep, reason))
+        return await self._drive(self._directory.revoke_user(user_id, keep, reason, by))
 
-    async def revoke_all(self, before: datetime | None = None, reason: str = "revoked") -> int:
+    async def revoke_all(
+        self, before: datetime | None = None, reason: str = "revoked", *, by: str | None = None
+    ) -> int:
         """As `SessionManager.revoke_all`."""
-        return await self._drive(self._directory.revoke_all(_instant(before), reason))
+        return await self._drive(self._directory.revoke_all(_instant(before), reason, by))
 
     async def update_user(self, user_id: UserId, fields: Mapping[str, Any]) -> int:
         """As `SessionManager.update_user`."""
@@ -296,8 +326,21 @@ class AsyncSessionManager(Managing[AsyncStore]):
         """As `SessionManager.stats`."""
         return await self._drive(self._directory.stats())
 
+    async def history(
+        self,
+        user_id: UserId | None = None,
+        handle: str | None = None,
+        *,
+        limit: int = 100,
+        before: str | None = None,
+    ) -> list[AuditEntry]:
+        """As `SessionManager.history`."""
+        return await on_thread(partial(self._trail().entries, user_id, handle, limit=limit, before=before))
+
     async def aclose(self) -> None:
         """Give the connections back."""
+        if self.audit is not None:
+            await on_thread(self.audit.close)
         self.hearing.close()
         await self.store.close()
 

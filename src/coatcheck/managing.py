@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Generic, Literal, TypeVar
 
 from . import jwt_token, token
+from .audit import AuditTrail
 from .clock import Clock, system_clock
 from .connect import SecretSetting, check_namespace, open_keyring, open_store
 from .cookies import Cookie, CookieSettings
@@ -18,6 +20,7 @@ from .keyring import Keyring
 from .policy import Policy
 from .store import AsyncStore, Store
 from .tickets import TicketEngine
+from .trail import Trails
 
 S = TypeVar("S", Store, AsyncStore)
 _FORMATS: dict[str, token.Format] = {"signed": token, "jwt": jwt_token}
@@ -40,6 +43,7 @@ class Managing(Generic[S]):
         token_format: Literal["signed", "jwt"] = "signed",
         near_cache: bool = False,
         record_client: bool = True,
+        audit: timedelta | AuditTrail | None = None,
         clock: Clock = system_clock,
     ) -> None:
         """Everything has a good default.
@@ -51,8 +55,9 @@ class Managing(Generic[S]):
         (or is a callable on the session) that holds the user's id in code that never calls `login`.
         `token_format`: "signed", 86 characters; or "jwt", the same reference in a JWT of about 190, for gateways
         that insist on one. `near_cache`: a request that only reads may be answered by what this process read within
-        the last second. `record_client`: whether address and browser are kept for lists of devices. `clock` returns
-        seconds since the epoch, for tests.
+        the last second. `record_client`: whether address and browser are kept for lists of devices. `audit`: for how
+        long the store keeps who signed in and what ended, or an `AuditTrail` in another store; None keeps nothing.
+        `clock` returns seconds since the epoch, for tests.
 
         Raises `ConfigurationError` for settings that contradict themselves.
         """
@@ -91,7 +96,26 @@ class Managing(Generic[S]):
         """The plans behind `tickets`, for `carry_out`."""
         self.cookie = Cookie(cookie or CookieSettings(), namespace, self.engine.verify)
         """Reads the Cookie header, and writes the response's headers."""
+        self.audit = audit if isinstance(audit, AuditTrail) or audit is None else self._beside(store, audit, clock)
+        """The audit trail; None where none is kept."""
+        if self.audit is not None:
+            self.subscribe(self.audit)
         self._begin()
+
+    def _beside(self, store: str | S | None, retention: timedelta, clock: Clock) -> AuditTrail:
+        """An audit trail in the manager's own store."""
+        if not isinstance(retention, timedelta):
+            raise ConfigurationError(f"audit={retention!r}: a timedelta, as in timedelta(days=90), or an AuditTrail")
+        if not isinstance(store, str | None) and not isinstance(store, Trails):
+            raise ConfigurationError(
+                f"audit={retention!r}: {type(store).__name__} cannot keep it. Pass audit=AuditTrail(URL, retention=...)"
+            )
+        return AuditTrail(store, namespace=self.namespace, retention=retention, clock=clock)
+
+    def _trail(self) -> AuditTrail:
+        if self.audit is None:
+            raise ConfigurationError("there is no audit trail: pass audit=timedelta(days=90), for example")
+        return self.audit
 
     def _begin(self) -> None:
         """What differs."""

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+async def on_thread(call: Callable[[], T]) -> T:
+    """Make a call that may wait, where it does not block the event loop; under trio, which has none of these, here."""
+    # Not above: a synchronous program opens the same modules, and would wait for it at its start.
+    import asyncio
+
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return call()
+    return await loop.run_in_executor(None, call)
+
+
 class Inline:
     """An async face for a store whose every method returns at once, such as one in memory.
 

@@ -119,6 +119,8 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "stores.memory": [
             "handle != keep",
             "old.handle not in {record.handle, replaces}",
+            "entry.handle == handle",
+            "entry.user_id == user_id",
             "record.handle == after",
             "record.handle in self._sessions",
             "user not in self._users",

@@ -36,7 +36,7 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
             "docs/moving",
         ),
     ),
-    ("Concepts", ("docs/sessions", "docs/testing")),
+    ("Concepts", ("docs/sessions", "docs/audit", "docs/testing")),
     (
         "Reference",
         (

@@ -10,7 +10,9 @@ import os
 import secrets
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
+from itertools import islice
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ..change import Change, apply
@@ -22,6 +24,7 @@ from ..moves import AsyncMoves, Departed
 from ..offload import Inline
 from ..record import Ended, Record, held
 from ..store import Held, Login, Stats, Taken
+from ..trail import AuditEntry
 from .memory_moves import MemoryMoves
 
 P = ParamSpec("P")
@@ -71,6 +74,8 @@ class MemoryStore(MemoryMoves):
         self._users: dict[str, dict[str, None]] = {}
         self._gates: dict[str, tuple[Gate, float]] = {}
         self._tickets: dict[str, tuple[str, str, float, float]] = {}
+        self._trail: deque[AuditEntry] = deque()
+        self._told = 0
         self._purged_at = 0.0
         self._secret = secrets.token_urlsafe(32)
 
@@ -229,6 +234,32 @@ class MemoryStore(MemoryMoves):
             tombstones=len(found) - len(live),
             tickets=sum(mark[3] > now for mark in self._tickets.values()),
         )
+
+    @_locked
+    def append(self, entries: list[AuditEntry], keep: float | None) -> None:
+        """As `trail.Trails`."""
+        for entry in entries:
+            self._told += 1
+            self._trail.appendleft(entry._replace(place=str(self._told)))
+
+    @_locked
+    def entries(self, user_id: str | None, handle: str | None, before: str | None, limit: int) -> list[AuditEntry]:
+        """As `trail.Trails`."""
+        last = int(before) if before and before.isdecimal() else self._told + 1
+        found = (
+            entry
+            for entry in self._trail
+            if int(entry.place) < last
+            and (user_id is None or entry.user_id == user_id)
+            and (handle is None or entry.handle == handle)
+        )
+        return list(islice(found, limit))
+
+    @_locked
+    def forget(self, keep: float, now: float) -> None:
+        """As `trail.Trails`."""
+        while self._trail and self._trail[-1].at < now - keep:
+            self._trail.pop()
 
     def close(self) -> None:
         """Keeps what it holds: closing one manager must not log out the users of another."""

@@ -31,4 +31,16 @@ CREATE TABLE IF NOT EXISTS "{ns}_tickets" (
     forget_at REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS "{ns}_tickets_forget" ON "{ns}_tickets" (forget_at);
+CREATE TABLE IF NOT EXISTS "{ns}_audit" (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    name TEXT NOT NULL,
+    user_id TEXT,
+    handle TEXT,
+    reason TEXT,
+    detail TEXT NOT NULL        -- JSON
+);
+CREATE INDEX IF NOT EXISTS "{ns}_audit_user" ON "{ns}_audit" (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS "{ns}_audit_handle" ON "{ns}_audit" (handle) WHERE handle IS NOT NULL;
+CREATE INDEX IF NOT EXISTS "{ns}_audit_at" ON "{ns}_audit" (at);
 """

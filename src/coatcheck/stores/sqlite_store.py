@@ -29,6 +29,7 @@ from .sqlite_file import Connection, Database
 from .sqlite_moves import SQLiteMoves
 from .sqlite_pulse import pulse
 from .sqlite_rows import SCHEMA
+from .sqlite_trail import SQLiteTrail
 
 _PURGE_EVERY = 60.0
 _PURGE_BATCH = 100
@@ -40,7 +41,7 @@ _SHORT, _SEEN = 2048, 1024
 _ENDED_AT_ONCE = 2000
 
 
-class SQLiteStore(SQLiteMoves):
+class SQLiteStore(SQLiteMoves, SQLiteTrail):
     """A `Store` in one file. Constructing it does no I/O; the file is made at the first use, readable by its
     owner alone."""
 

@@ -21,12 +21,14 @@ from ...health import Check
 from ...moves import Moves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
+from ...trail import AuditEntry
 from .feed import PostgreSQLFeed, connecting
 from .given import is_engine, is_replica, limit, target_of, unfit, unlimit
 from .health import look
 from .moves import Travels
 from .plans import More, Plan, Plans, nothing
 from .server import CALL, CONNECT, PURGE_BATCH, Server, is_stale
+from .trail import Trail
 from .url import Target, parse
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ class PostgreSQLStore(Moves):
         self._server = Server(self.target, namespace)
         self._plans = Plans(namespace)
         self._travels = Travels(namespace, self._plans)
+        self._trail = Trail(namespace)
         self._pool = self._given
         self._lock = threading.Lock()
         fork.watch(self)
@@ -209,6 +212,18 @@ class PostgreSQLStore(Moves):
 
     def stats(self, now: float) -> Stats:
         return self._drive(self._plans.stats(now))
+
+    def append(self, entries: list[AuditEntry], keep: float | None) -> None:
+        """As `trail.Trails`."""
+        self._drive(self._trail.append(entries))
+
+    def entries(self, user_id: str | None, handle: str | None, before: str | None, limit: int) -> list[AuditEntry]:
+        """As `trail.Trails`."""
+        return self._drive(self._trail.entries(user_id, handle, before, limit))
+
+    def forget(self, keep: float, now: float) -> None:
+        """As `trail.Trails`."""
+        self._drive(self._trail.forget(now - keep))
 
     def make_tables(self, *, unlogged: bool = False, feed: bool = False) -> bool:
         """Make the tables, and the trigger that a feed needs, as `coatcheck migrate` does; False if they are there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-VERSION = 1
+VERSION = 2
 """Of the tables: in the comment of the first."""
 
 _TABLES = """\
@@ -34,6 +34,18 @@ CREATE {kind} "{ns}_tickets" (
     forget_at double precision NOT NULL
 );
 CREATE INDEX "{ns}_tickets_forget" ON "{ns}_tickets" (forget_at);
+CREATE {kind} "{ns}_audit" (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at double precision NOT NULL,
+    name text NOT NULL,
+    user_id bytea,
+    handle text COLLATE "C",
+    reason text,
+    detail text NOT NULL                 -- JSON
+);
+CREATE INDEX "{ns}_audit_user" ON "{ns}_audit" (user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX "{ns}_audit_handle" ON "{ns}_audit" (handle, id) WHERE handle IS NOT NULL;
+CREATE INDEX "{ns}_audit_at" ON "{ns}_audit" (at);
 COMMENT ON TABLE "{ns}_sessions" IS 'coatcheck {version}';
 """
 

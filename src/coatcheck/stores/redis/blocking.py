@@ -18,6 +18,7 @@ from ...health import Check
 from ...moves import Moves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
+from ...trail import AuditEntry
 from . import feed, health
 from .client import opened
 from .cluster import Trips, Wire
@@ -28,6 +29,7 @@ from .plans import Plans
 from .steps import Pause, Plan
 from .sweep import Sweep
 from .talk import REPLY, TURNS, Talk
+from .trail import Trail
 from .url import Target, check_client, place
 from .values import Names
 from .way import Way
@@ -48,6 +50,7 @@ class RedisStore(Moves):
         self.offset = 0.0
         self._plans, self._sweep = Plans(names), Sweep(names)
         self._travels = Travels(names, self._plans)
+        self._trail = Trail(names)
         self._target = client if isinstance(client, Target) else None
         self._lent = None if isinstance(client, Target) else client
         if isinstance(client, Target):
@@ -191,6 +194,15 @@ class RedisStore(Moves):
 
     def stats(self, now: float) -> Stats:
         return self._drive(self._sweep.stats(now))
+
+    def append(self, entries: list[AuditEntry], keep: float | None) -> None:
+        self._drive(self._trail.append(entries, keep))
+
+    def entries(self, user_id: str | None, handle: str | None, before: str | None, limit: int) -> list[AuditEntry]:
+        return self._drive(self._trail.entries(user_id, handle, before, limit))
+
+    def forget(self, keep: float, now: float) -> None:
+        self._drive(self._trail.forget(keep))
 
     @property
     def strays(self) -> int:

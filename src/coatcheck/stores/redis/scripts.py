@@ -332,3 +332,24 @@ NEEDS = (
     *("EVAL", "EVALSHA", "INFO", "TIME", "WAIT"),
 )
 """Every command that this store sends or calls: what an ACL has to allow."""
+
+_TRIM = """
+local function trim(ms)
+  local time = call('TIME')
+  local oldest = time[1] * 1000 + math.floor(time[2] / 1000) - ms
+  if oldest > 0 then call('XTRIM', KEY[1], 'MINID', '~', string.format('%.0f', oldest)) end
+end
+"""
+
+NOTE = _script(
+    _TRIM
+    + """
+call('XADD', KEY[1], '*', 'e', ARG[1])
+if ARG[2] ~= '' then lengthen(KEY[1], ARG[2]) end
+if ARG[3] ~= '' then trim(ARG[3]) end
+"""
+)
+"""KEYS a trail; ARGV an entry, the trail's ms or '' for ever, an entry's ms or '' for ever."""
+
+TRIM = _script(_TRIM + "trim(ARG[1])")
+"""KEYS a trail; ARGV an entry's ms."""

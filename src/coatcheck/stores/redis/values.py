@@ -74,6 +74,11 @@ class Names:
         """Where what a session held at its end can be found again by a script that is sent twice."""
         return f"{self.start}{bucket_of(handle)}}}:x:{nonce.decode()}"
 
+    def trail(self, user_id: str | None) -> str:
+        """The audit trail of a user, or of everybody: see `trail`."""
+        everybody = f"{self.start[:-2]}:audit"
+        return everybody if user_id is None else f"{everybody}:{self.user(user_id).rpartition(':')[2]}"
+
     def pattern(self, kind: str = "?") -> str:
         """What SCAN finds all keys of a kind by: "s", "u" or "t"."""
         return f"{self.start}????}}:{kind}:*"

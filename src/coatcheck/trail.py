@@ -1,0 +1,49 @@
+"""What an audit trail is made of, and what a store that can keep one does."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple, Protocol, runtime_checkable
+
+
+class AuditEntry(NamedTuple):
+    """Something that happened to a user's session or ticket. `at` is in seconds since the epoch."""
+
+    at: float
+    name: str
+    """As `Event.name`."""
+    user_id: str | None = None
+    handle: str | None = None
+    reason: str | None = None
+    detail: dict[str, str] = {}  # noqa: RUF012 (never changed in place)
+    place: str = ""
+    """Where it stands in the list that it was read from, for `before`; "" until it was read."""
+
+
+@runtime_checkable
+class Trails(Protocol):
+    """A store that can keep an audit trail beside its sessions. What it lists is newest first."""
+
+    def append(self, entries: list[AuditEntry], keep: float | None) -> None:
+        """Keep them, in that order; `keep`: for how many seconds at least, for a store that forgets by itself. Asked
+        again after a lost answer it may keep them twice."""
+        ...
+
+    def entries(self, user_id: str | None, handle: str | None, before: str | None, limit: int) -> list[AuditEntry]:
+        """Those of a user, of a session, or of everybody; `before`, an entry's `place`, continues a list."""
+        ...
+
+    def forget(self, keep: float, now: float) -> None:
+        """Delete what happened more than `keep` seconds ago."""
+        ...
+
+
+def dump_detail(entry: AuditEntry) -> str:
+    """An entry's detail as text."""
+    return json.dumps(entry.detail, ensure_ascii=False, separators=(",", ":"))
+
+
+def entry_of(row: tuple[object, float, str, str | None, str | None, str | None, str]) -> AuditEntry:
+    """An entry from a table's row: place, at, name, user, handle, reason, detail."""
+    place, at, name, user_id, handle, reason, detail = row
+    return AuditEntry(at, name, user_id, handle, reason, json.loads(detail), str(place))
