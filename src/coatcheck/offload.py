@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .change import Change
 from .codec import Wire
-from .moves import AsyncMoves
 from .record import Record
 from .store import Held, Login, Stats, Store, Taken
 
@@ -30,8 +29,11 @@ async def on_thread(call: Callable[[], T]) -> T:
     return await loop.run_in_executor(None, call)
 
 
-class Inline(AsyncMoves):
-    """An async face for a `store` whose every method returns at once, such as one in memory."""
+class Inline:
+    """An async face for a `store` whose every method returns at once, such as one in memory.
+
+    With `moves.AsyncMoves` beside it for a store that can be moved.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store

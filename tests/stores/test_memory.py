@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from coatcheck.offload import Inline
-from coatcheck.stores.memory import MemoryStore
+from coatcheck.stores.memory import AsyncMemoryStore, MemoryStore
 from coatcheck.testing import StoreContract
 
 
@@ -19,8 +18,8 @@ class TestMemory(StoreContract):
         return MemoryStore()
 
     @pytest.fixture
-    def open_store(self, store: MemoryStore) -> Callable[[str], MemoryStore | Inline]:
-        return lambda mode: store if mode == "sync" else Inline(store)
+    def open_store(self, store: MemoryStore) -> Callable[[str], MemoryStore | AsyncMemoryStore]:
+        return lambda mode: store if mode == "sync" else AsyncMemoryStore(store)
 
     @pytest.fixture
     def dump(self, store: MemoryStore) -> Callable[[], bytes]:

@@ -1,7 +1,9 @@
 """Sessions for aiohttp.web: `setup(app, manager)`, then `session_from(request)`.
 
-app = web.Application()
-setup(app, AsyncSessionManager("sqlite:///sessions.db"))
+    app = web.Application()
+    setup(app, AsyncSessionManager("sqlite:///sessions.db"))
+
+More: docs/frameworks/aiohttp.md
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The storage for the package `aiohttp_session`: `get_session`, `new_session` and `invalidate` over our sessions.
 
-setup(app, AsyncSessionManager("sqlite:///sessions.db", user_field="user_id"))
-aiohttp_session.setup(app, CoatcheckStorage())
+    setup(app, AsyncSessionManager("sqlite:///sessions.db", user_field="user_id"))
+    aiohttp_session.setup(app, CoatcheckStorage())
+
+More: docs/frameworks/aiohttp.md
 """
 
 from __future__ import annotations

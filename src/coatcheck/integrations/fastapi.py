@@ -1,9 +1,11 @@
 """Sessions for FastAPI: typed dependencies, and the cookie in the OpenAPI document.
 
-app.add_middleware(SessionMiddleware, manager=AsyncSessionManager("sqlite:///sessions.db"))
+    app.add_middleware(SessionMiddleware, manager=AsyncSessionManager("sqlite:///sessions.db"))
 
-@app.get("/me")
-async def me(user_id: CurrentUserId) -> str: ...
+    @app.get("/me")
+    async def me(user_id: CurrentUserId) -> str: ...
+
+More: docs/frameworks/fastapi.md
 """
 
 # Not `from __future__ import annotations`: FastAPI before 0.116 finds no names in those of a callable object.

@@ -1,8 +1,10 @@
 """Sessions for Flask: an extension under which `flask.session` works unchanged, and is a `Session`.
 
-app = Flask(__name__)
-app.config["COATCHECK_STORE"] = "sqlite:///sessions.db"
-Coatcheck(app)
+    app = Flask(__name__)
+    app.config["COATCHECK_STORE"] = "sqlite:///sessions.db"
+    Coatcheck(app)
+
+More: docs/frameworks/flask.md
 """
 
 from __future__ import annotations

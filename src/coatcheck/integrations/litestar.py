@@ -1,7 +1,9 @@
 """Sessions for Litestar: a session backend, so `request.session`, `clear_session()`, guards and `SessionAuth` work.
 
-sessions = SessionConfig(AsyncSessionManager("sqlite:///sessions.db"))
-app = Litestar([...], on_app_init=[sessions.on_app_init])
+    sessions = SessionConfig(AsyncSessionManager("sqlite:///sessions.db"))
+    app = Litestar([...], on_app_init=[sessions.on_app_init])
+
+More: docs/frameworks/litestar.md
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Sessions for Quart: `quart.session` works unchanged and is a `Session`, in requests and websockets.
 
-app = Quart(__name__)
-app.config["COATCHECK_STORE"] = "sqlite:///sessions.db"
-Coatcheck(app)
+    app = Quart(__name__)
+    app.config["COATCHECK_STORE"] = "sqlite:///sessions.db"
+    Coatcheck(app)
+
+More: docs/frameworks/quart.md
 """
 
 from __future__ import annotations

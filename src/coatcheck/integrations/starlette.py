@@ -1,8 +1,10 @@
 """Sessions for Starlette: in place of its own `SessionMiddleware`, with `request.session` as it was.
 
-app.add_middleware(SessionMiddleware, manager=AsyncSessionManager("sqlite:///sessions.db"))
-app.add_middleware(SessionMiddleware, secret_key=SECRET, https_only=True)  # as for Starlette's own: $COATCHECK_STORE
-templates = Jinja2Templates("templates", context_processors=[session_context])
+    app.add_middleware(SessionMiddleware, manager=AsyncSessionManager("sqlite:///sessions.db"))
+    app.add_middleware(SessionMiddleware, secret_key=SECRET, https_only=True)  # as Starlette's own: $COATCHECK_STORE
+    templates = Jinja2Templates("templates", context_processors=[session_context])
+
+More: docs/asgi.md
 """
 
 from __future__ import annotations

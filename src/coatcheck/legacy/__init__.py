@@ -1,6 +1,6 @@
 """Sessions of before: what other libraries gave their browsers, and what ours makes of it at the next request.
 
-SessionMiddleware(app, manager, legacy=[StarletteCookie(OLD_KEY, until=datetime(2026, 6, 1, tzinfo=UTC))])
+    SessionMiddleware(app, manager, legacy=[StarletteCookie(OLD_KEY, until=datetime(2026, 6, 1, tzinfo=UTC))])
 
 A *source* recognises and verifies one kind of old credential. `claim` exchanges it: one credential, one session, ever.
 """

@@ -20,7 +20,7 @@ from ..codec import Wire
 from ..errors import SessionMoved, StoreUnavailable
 from ..feed import Counted
 from ..gate import Gate
-from ..moves import Departed
+from ..moves import AsyncMoves, Departed
 from ..offload import Inline
 from ..record import Ended, Record, held
 from ..store import Held, Login, Stats, Taken
@@ -317,7 +317,7 @@ def open_sync(url: str, namespace: str) -> MemoryStore:
     return _shared.setdefault(namespace, MemoryStore())
 
 
-class AsyncMemoryStore(Inline):
+class AsyncMemoryStore(Inline, AsyncMoves):
     """The same `store`, for asynchronous callers; `at_hand`, as there."""
 
     store: MemoryStore

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..feed import Counted
+from ..moves import AsyncMoves
 from ..offload import Offloaded
 from ..store import Held
 from .sqlite_file import PATIENCE
@@ -22,7 +23,7 @@ _GRACE = 0.1
 """Seconds in which the thread itself may say that the time is over, if it has nothing else to do."""
 
 
-class AsyncSQLiteStore(Offloaded):
+class AsyncSQLiteStore(Offloaded, AsyncMoves):
     """The same `store`, of the same `namespace`, awaited. A read runs where it is, for it never waits and a thread
     costs more than it; all else runs on one thread, in order and in groups, where waiting for another process's lock
     disturbs nobody."""

@@ -1,9 +1,11 @@
 """Sessions for Django: an engine, a middleware, an admin page, and what `django.contrib.auth` needs of them.
 
-SESSION_ENGINE = "coatcheck.integrations.django"
-COATCHECK = {"store": "redis://cache:6379/0"}
-INSTALLED_APPS = [..., "coatcheck.integrations.django"]
-MIDDLEWARE = [..., "coatcheck.integrations.django.SessionMiddleware", ...]  # in place of Django's own
+    SESSION_ENGINE = "coatcheck.integrations.django"
+    COATCHECK = {"store": "redis://cache:6379/0"}
+    INSTALLED_APPS = [..., "coatcheck.integrations.django"]
+    MIDDLEWARE = [..., "coatcheck.integrations.django.SessionMiddleware", ...]  # in place of Django's own
+
+More: docs/frameworks/django.md
 """
 
 # Django imports this while it loads its applications: nothing here may import a model, or read a setting.
