@@ -10,7 +10,7 @@ LOCK := tools/uv pip compile -q --universal --python-version 3.11 --generate-has
 	--no-emit-index-url --no-header --no-annotate --no-emit-package coatcheck $(LOCK_FLAGS)
 
 # Of these `make oldest` takes the oldest that pyproject.toml allows; of all else the newest that goes with them.
-FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid pages)
+FRAMEWORKS := $(addprefix --extra=,redis starlette fastapi flask quart django litestar aiohttp pyramid pages otel)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup system test oldest check demo bench bench-growth bench-scale bench-capacity bench-served races applications endurance soak docs lab lock clean
@@ -77,7 +77,7 @@ oldest: .oldest/.ready ## the tests of all that stands on a framework or a drive
 	@$(PYTHON) tools/programs.py
 	@.oldest/bin/pytest -q -n auto --maxprocesses 4 --dist loadfile -W default \
 		tests/integrations tests/apps tests/legacy tests/stores/test_redis*.py tests/stores/test_postgresql*.py \
-		tests/stores/test_feeds.py tests/faults tests/test_*jwt* tests/test_*ticket* $(ARGS)
+		tests/stores/test_feeds.py tests/faults tests/test_*jwt* tests/test_*ticket* tests/telemetry $(ARGS)
 
 check: setup ## lint, format, types, direction of imports, documentation
 	@$(BIN)/ruff check .

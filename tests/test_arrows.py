@@ -82,6 +82,9 @@ MAY_IMPORT = {
         "trail audit"
     ),
     "manager": "errors clock store trail offload info session engine tickets watch managing",
+    # Who watches: nothing above or below knows of them.
+    "logs": "clock events",
+    "telemetry": "errors clock fork change store events session near manager",
     # What other libraries' sessions were. A middleware's settings know of sources, and its drivers exchange.
     "legacy": "errors token codec record change gate store session events engine fields",
     "paths": "errors",

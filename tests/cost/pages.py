@@ -88,7 +88,7 @@ async def pyjwt() -> Ask:
     return _asker(_app(page), b"authorization", f"Bearer {jwt.encode(claims, key, 'HS256')}")
 
 
-async def _coatcheck(url: str, page: Any, near: bool = False) -> Ask:
+async def _coatcheck(url: str, page: Any, near: bool = False, told: str = "") -> Ask:
     # Time stands still, so that no request falls into another second and has more to do.
     now = time.time()
     manager = AsyncSessionManager(url, secret=SECRET, near_cache=near, clock=lambda: now)
@@ -101,17 +101,29 @@ async def _coatcheck(url: str, page: Any, near: bool = False) -> Ask:
     session.update({"role": "administrator", "n": 3})
     done = await manager.commit(session)
     cookie = str(manager.cookie.set_cookie(done)).partition(";")[0]
+    if told:
+        _tell(manager, durations=told == "in full")
     return _asker(_app(page, Middleware(SessionMiddleware, manager=manager)), b"cookie", cookie)
 
 
-async def read(url: str, near: bool = False) -> Ask:
+def _tell(manager: AsyncSessionManager, *, durations: bool) -> None:
+    """Have it tell an SDK in which nobody records a trace: what each request pays."""
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+
+    from coatcheck.telemetry import instrument
+
+    instrument(manager, MeterProvider([InMemoryMetricReader()]), durations=durations)
+
+
+async def read(url: str, near: bool = False, told: str = "") -> Ask:
     """A page that reads who is signed in, and a field."""
 
     async def page(request: Request) -> PlainTextResponse:
         session = session_from(request)
         return PlainTextResponse(f"{session.user_id} {session['role']}")
 
-    return await _coatcheck(url, page, near)
+    return await _coatcheck(url, page, near, told)
 
 
 async def write(url: str) -> Ask:
@@ -133,7 +145,13 @@ CONTENDERS: dict[str, Callable[[str, str], Awaitable[Ask]]] = {
     "SQLite read": lambda sqlite, _redis: read(sqlite),
     "near read": lambda sqlite, _redis: read(sqlite, near=True),
     "Redis read": lambda _sqlite, redis: read(redis),
+    "SQLite, told": lambda sqlite, _redis: read(sqlite, told="in full"),
+    "SQLite, counted": lambda sqlite, _redis: read(sqlite, told="without durations"),
+    "near, told": lambda sqlite, _redis: read(sqlite, near=True, told="in full"),
+    "Redis, told": lambda _sqlite, redis: read(redis, told="in full"),
+    "Redis, counted": lambda _sqlite, redis: read(redis, told="without durations"),
     "SQLite write": lambda sqlite, _redis: write(sqlite),
     "Redis write": lambda _sqlite, redis: write(redis),
 }
-"""Each as it is set up, given the URL of a SQLite file and of a Redis. Of a Redis only the client's side is counted."""
+"""Each as it is set up, given the URL of a SQLite file and of a Redis. Of a Redis only the client's side is counted.
+"told" and "counted": a read with telemetry on, with durations and without."""
