@@ -18,7 +18,8 @@ def add_pages(app: web.Application, at: str, page: Page) -> None:
     base = at.rstrip("/")
 
     async def view(request: web.Request) -> web.StreamResponse:
-        if (request.content_length or 0) > MAX_BODY:
+        body = await request.read() if request.method == "POST" else b""
+        if len(body) > MAX_BODY:
             return as_response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
         below = request.match_info["below"]
         ask = Ask(
@@ -27,7 +28,7 @@ def add_pages(app: web.Application, at: str, page: Page) -> None:
             base=request.path[: len(request.path) - len(below)],
             session=session_from(request),
             query=fields(request.rel_url.raw_query_string),
-            form=fields(await request.read()) if request.method == "POST" else {},
+            form=fields(body),
         )
         return as_response(await answer_async(page, ask, manager_from(request)))
 

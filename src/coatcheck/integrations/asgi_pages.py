@@ -13,7 +13,8 @@ from ..pages import MAX_BODY, Ask, Page, answer_async, fields
 from ..replies import Reply, reply
 from ..session import Session
 from . import asgi
-from .asgi_visit import POLICY_VIOLATION, Receive, Scope, Send
+from .asgi_messages import Receive, Scope, Send
+from .asgi_visit import POLICY_VIOLATION
 
 
 class PagesApp:
@@ -54,9 +55,10 @@ class PagesApp:
                     return reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
         base = scope.get("root_path", "").rstrip("/") if self._at is None else self._at
         path = scope["path"]
+        below = path[len(base) :] if path.startswith(f"{base}/") or path == base else path
         ask = Ask(
             method=scope["method"],
-            path=path[len(base) :] if path.startswith(f"{base}/") or path == base else path,
+            path=below.rstrip("/"),  # Litestar adds one
             base=base,
             session=self._session_from(scope),
             query=fields(scope.get("query_string", b"")),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import quart
 
-from ..pages import MAX_BODY, Ask, Page, answer_async
+from ..pages import MAX_BODY, Ask, Page, answer_async, fields
 from ..replies import reply
 from .quart import manager_from, session_from
 
@@ -18,7 +18,8 @@ def pages(page: Page, name: str) -> quart.Blueprint:
 
     async def view(below: str = "") -> quart.Response:
         request = quart.request
-        if (request.content_length or 0) > MAX_BODY:
+        body = b"" if request.method != "POST" else await request.get_data(as_text=False)
+        if len(body) > MAX_BODY:
             found = reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
         else:
             whole = f"{request.root_path}{request.path}"
@@ -28,7 +29,7 @@ def pages(page: Page, name: str) -> quart.Blueprint:
                 base=whole[: len(whole) - len(below)].rstrip("/"),
                 session=session_from(),
                 query=request.args.to_dict(),
-                form=(await request.form).to_dict() if request.method == "POST" else {},
+                form=fields(body),
             )
             found = await answer_async(page, ask, manager_from())
         return quart.Response(found.body, found.status, dict(found.text_headers))

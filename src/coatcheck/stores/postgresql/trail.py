@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...codec import from_bytes, to_bytes
 from ...trail import AuditEntry, dump_detail, entry_of
 from .plans import Ask, More, Plan
@@ -63,7 +61,3 @@ def _entry(
 
 def _user(user_id: str | None) -> bytes | None:
     return None if user_id is None else to_bytes(user_id)
-
-
-def _entry(place: int, at: float, name: str, user: bytes | None, *rest: Any) -> AuditEntry:
-    return entry_of((place, at, name, None if user is None else from_bytes(user), *rest))
