@@ -15,7 +15,7 @@ from . import doctor, inspect, migrate, move, revoke_all, sessions
 from .command import add_common
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
-    "doctor": (doctor, "examine a store"),
+    "doctor": (doctor, "examine a store, a configuration, a running site"),
     "migrate": (migrate, "make a store's tables"),
     "move": (move, "move all sessions to another store, while the application serves"),
 }
