@@ -21,7 +21,7 @@ def app() -> Iterator[AppServer]:
 
 
 def front(app: AppServer, trusted: Certificates, headers: str = "") -> Nginx:
-    """nginx with https before the application."""
+    """An nginx with https before the application."""
     return Nginx(
         "server { listen 127.0.0.1:{port} ssl;"
         f" ssl_certificate {trusted.server}; ssl_certificate_key {trusted.server_key};"

@@ -18,7 +18,7 @@ from tests.doctor.stage import HOST, Ask, Told
 from tests.doctor.told import path
 
 CACHED = [("cache-control", "no-store"), ("vary", "Cookie")]
-SECRET_VALUE = "v4lue-that-must-not-be-printed"  # noqa: S105
+SECRET_VALUE = "v4lue-that-must-not-be-printed"
 NAME = "__Host-coatcheck"
 FLAGS = "Path=/; Secure; HttpOnly; SameSite=Lax"
 
@@ -99,7 +99,7 @@ def test_a_site_that_sets_no_session_is_told_so(shop: Ask) -> None:
 def test_a_cookie_of_another_name_is_known_by_the_form_of_its_value(shop: Ask) -> None:
     """`CookieSettings(name=...)`, and `token_format="jwt"`, which is no session in a JWT."""
     for token_format in ("signed", "jwt"):
-        with SessionManager("memory://", secret=KEY, token_format=token_format) as manager:  # type: ignore[arg-type]
+        with SessionManager("memory://", secret=KEY, token_format=token_format) as manager:
             session = manager.load(None)
             session["cart"] = [1]
             token = manager.commit(session).token or ""

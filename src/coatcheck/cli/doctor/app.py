@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from coatcheck.errors import ConfigurationError
+from coatcheck.keyring import MIN_SECRET_BYTES
 from coatcheck.manager import AsyncSessionManager, SessionManager
 
 _INTEGRATIONS = ("asgi", "litestar", "flask", "quart", "aiohttp", "wsgi", "pyramid", "django")
@@ -59,7 +60,8 @@ def manager_of(value: Any) -> SessionManager | AsyncSessionManager:
 
 
 def framework_keys(value: Any) -> list[bytes]:
-    """The framework's own keys, where a secret is made of them."""
+    """The framework's own keys that are too short for us, where a secret is made of them: it is as long as ours have to
+    be, and as easy to guess as they are. A longer one is the secret itself."""
     if any(map(os.environ.get, _OWN)):
         return []
     config = getattr(value, "config", None)
@@ -71,4 +73,5 @@ def framework_keys(value: Any) -> list[bytes]:
         settings = import_module("django.conf").settings
         if settings.configured and not getattr(settings, "COATCHECK", {}).get("secret"):
             found = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [key.encode() if isinstance(key, str) else key for key in found if isinstance(key, str | bytes) and key]
+    keys = [key.encode() if isinstance(key, str) else key for key in found if isinstance(key, str | bytes)]
+    return [key for key in keys if 0 < len(key) < MIN_SECRET_BYTES]
