@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from pathlib import Path
 from time import time
 
 import pytest
 
+from coatcheck.cli import main
+from coatcheck.cli.doctor.subjects import SUBJECTS
 from tests import certificates
 from tests.doctor.stage import HOST, Ask, Names, TlsServer
 from tests.doctor.told import path
@@ -21,11 +24,32 @@ def test_a_site_as_it_should_be_gets_no_warning(shop: Ask) -> None:
     told = shop(path(*STARTS))
     assert told.bad() == {}
     assert told.code == 0
-    assert {line.name for line in told.lines} == {
-        *("site", "redirect", "plain-http", "tls", "hsts", "date"),
-        *("cookie", "secure", "http-only", "same-site", "path", "domain", "prefix", "size", "max-age", "persistent"),
-        *("proxy", "jwt", "no-store", "vary"),
-    }
+    every = {name for name, subject in SUBJECTS.items() if subject.about in ("site", "cookie")}
+    assert {line.name for line in told.lines} == every
+
+
+def test_a_site_as_it_should_not_be_gets_all_of_them(shop: Ask, doctor: Ask, names: Names, site: TlsServer) -> None:
+    """Every check of a site and of a cookie can fail."""
+    worst = f"coatcheck-insecure={'x' * 4096}; Path=here; Domain=other.example; Max-Age=99999999"
+    page = path(
+        ("set-cookie", worst),
+        ("set-cookie", "login=eyJhbGciOiJub25lIn0.e30."),
+        ("strict-transport-security", ""),
+        ("date", formatdate(time() + 600, usegmt=True)),
+        status=503,
+    )
+    names.ports["other.example", 443] = site.port
+    told = [shop(page, "--preset", "nist-aal2"), shop("/"), doctor("--site", "https://other.example/")]
+    told += [shop(path(("location", f"http://{HOST}/"), status=302))]
+    with AppServer("tests.doctor.told:app", "--no-date-header") as plain:
+        names.ports[HOST, 80] = plain.port
+        told += [shop("/")]
+    bad = {name for one in told for name in one.bad()}
+    assert bad == {name for name, subject in SUBJECTS.items() if subject.about in ("site", "cookie")}
+    assert all(one.code == 2 for one in told if one is not told[1])
+    for line in (line for one in told for line in one.lines if line.level != "ok"):
+        assert line.remedy, line.name
+        assert line.requirement or line.name == "site"
 
 
 @pytest.mark.parametrize(("status", "level"), [(200, "ok"), (401, "ok"), (403, "ok"), (404, "warn"), (503, "fail")])
@@ -125,6 +149,13 @@ def test_redirects_are_followed_on_the_same_host_and_no_further(shop: Ask, names
     assert {host for host, _ in names.asked} == {HOST}
 
 
+def test_a_location_that_is_no_ascii_is_followed(shop: Ask) -> None:
+    """As browsers do: what may not stand in a request is encoded, and what was encoded stays."""
+    told = shop(path(("location", "/caf\xe9 au%20lait?x=<y>"), status=302))
+    assert told.level("site") == "ok"
+    assert "1 redirect, on this host" in told.text("redirect")
+
+
 @pytest.mark.parametrize("location", ["javascript:alert(1)", "https://[::1", "//", "https://:99999/", "ftp://x/"])
 def test_a_location_that_leads_nowhere_is_told(shop: Ask, location: str) -> None:
     """A stranger's text: no traceback, and it is not followed."""
@@ -140,6 +171,25 @@ def test_a_path_is_taken_as_one_of_this_site(shop: Ask, names: Names) -> None:
     assert "/reset: 200" in told.text("site")
     assert "pa55" not in told.out
     assert {host for host, _ in names.asked} == {HOST}
+
+
+def test_a_line_says_what_to_do_and_by_which_requirement(
+    shop: Ask, names: Names, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """For people: one line for each check, and with -q only what is not well."""
+    page = path(("set-cookie", COOKIE.replace("; HttpOnly", "")), *STARTS[1:])
+    assert main(["doctor", "--site", f"https://{HOST}{page}", "-q"]) == 2
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("fail  http-only    __Host-coatcheck: no HttpOnly")
+    assert line.endswith("Set HttpOnly  [ASVS 3.3.4; RFC 6265bis, 4.1.2.6; NIST SP 800-63B-4, 5.1.1]")
+    assert main(["doctor", "--site", f"https://{HOST}{page}"]) == 2
+    assert "ok    secure       __Host-coatcheck: Secure\n" in capsys.readouterr().out
+
+
+def test_an_option_that_has_nothing_to_work_on_is_told(doctor: Ask, tmp_path: Path) -> None:
+    """A preset or a path without anything to look at would be an all-clear that nobody gave."""
+    told = doctor(f"sqlite:///{tmp_path}/new.db", "--preset", "nist-aal2", "--path", "/login")
+    assert {"site", "timeouts"} <= {*told.bad()}
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from flask.sessions import SecureCookieSessionInterface
 
 from coatcheck import SessionManager
+from coatcheck.cli.doctor import said
 from tests.doctor.shop import KEY
 from tests.doctor.stage import HOST, Ask, Told
 from tests.doctor.told import path
@@ -246,3 +247,16 @@ def test_a_hostile_cookie_is_only_text(shop: Ask, cookie: str) -> None:
     told = look(shop, cookie)
     assert "\x9b" not in told.out
     assert told.code in (1, 2)
+
+
+def test_a_nameless_jwt_is_found_and_not_printed(shop: Ask) -> None:
+    """Without an equals sign all of it is value, as browsers store it."""
+    told = look(shop, f"{token({'alg': 'HS256'})}; {FLAGS}")
+    assert told.level("jwt") == "warn"
+    assert "a nameless cookie" in told.text("jwt")
+
+
+def test_a_strangers_text_is_shown_as_printable_ascii_and_cut() -> None:
+    """No sequence for the terminal, no text that runs from right to left, and no screenful."""
+    assert said.shown("a\x1b[31m\x9bé\u202e~\n", 20) == "a?[31m???~?"
+    assert said.shown("x" * 100, 10) == "x" * 10 + "..."

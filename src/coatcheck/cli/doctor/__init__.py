@@ -15,7 +15,7 @@ from coatcheck.manager import SessionManager
 from .. import output
 from ..arguments import add_store
 from . import app, settings, site, site_cookies, store
-from .subjects import SUBJECTS
+from .subjects import SUBJECTS, Subject
 
 DESCRIPTION = """\
 Look at a store, at a configuration (--app) and at a running site (--site), and print one line for each thing that
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         if options.json:
             kept.append(_facts(check))
         else:
-            rule = "" if check.level == "ok" or not SUBJECTS[check.name].rule else f"  [{SUBJECTS[check.name].rule}]"
+            rule = "" if check.level == "ok" or not _subject(check).rule else f"  [{_subject(check).rule}]"
             sys.stdout.write(output.plain(f"{check.level:5} {check.name:12} {check.line}{rule}") + "\n")
             sys.stdout.flush()
     if options.json:
@@ -68,8 +68,13 @@ def run(options: argparse.Namespace) -> int:
     return worst
 
 
+def _subject(check: Check) -> Subject:
+    """Its row; a store of somebody else's may have checks of its own."""
+    return SUBJECTS.get(check.name) or Subject("store", "", "")
+
+
 def _facts(check: Check) -> dict[str, str]:
-    subject = SUBJECTS[check.name]
+    subject = _subject(check)
     return {
         "level": check.level,
         "name": check.name,
@@ -100,6 +105,10 @@ def examine(options: argparse.Namespace) -> Iterator[Check]:
         yield from store.examine(own)
     if options.site is not None:
         yield from _site(options, own)
+    elif options.path:
+        yield Check("warn", "site", "a --path of no site", "Add --site")
+    if options.preset and not (options.app or options.site):
+        yield Check("warn", "timeouts", f"nothing to compare {options.preset} with", "Add --app or --site")
 
 
 def _by_url(url: str | None, namespace: str, *, alone: bool) -> Iterator[Check]:

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from typing import Any, NamedTuple
-from urllib.parse import SplitResult
+from urllib.parse import SplitResult, quote
 
 from coatcheck.errors import CoatcheckError
 
@@ -16,6 +16,9 @@ TIMEOUT = 5.0
 """Seconds for each address's connection, for TLS, and for all of the answer's headers."""
 MAX_BYTES = 65_536
 """Bytes that are read of an answer."""
+_SAFE = "%/?:@-._~!$&'()*+,;=[]"
+"""What may stand in a request's target (RFC 3986), and what was encoded already."""
+_HEADERS = {"User-Agent": "coatcheck-doctor", "Accept": "text/html,*/*;q=0.5", "Connection": "close"}
 
 
 class Unreachable(CoatcheckError):
@@ -86,8 +89,9 @@ def _ask(connection: http.client.HTTPConnection, url: SplitResult) -> Answer:
     connection.connect()
     stream = connection.sock
     before = time.time()
-    # No Sec-Fetch-Site: what a client without it gets is what shows whether the application sees https.
-    connection.request("GET", url._replace(scheme="", netloc="", fragment="").geturl() or "/", headers=_HEADERS)
+    # No Sec-Fetch-Site: by it an application knows of https behind a proxy that hides it, and not every browser has it.
+    target = url._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    connection.request("GET", quote(target, safe=_SAFE), headers=_HEADERS)
     response = http.client.HTTPResponse(_Bounded(stream), method="GET")  # type: ignore[arg-type]
     response.begin()
     after = time.time()
@@ -97,9 +101,6 @@ def _ask(connection: http.client.HTTPConnection, url: SplitResult) -> Answer:
         until = (stream.getpeercert() or {}).get("notAfter")
         lasts = ssl.cert_time_to_seconds(until) - after if isinstance(until, str) else None
     return Answer(response.status, tuple(response.getheaders()), before, after, version, lasts)
-
-
-_HEADERS = {"User-Agent": "coatcheck-doctor", "Accept": "text/html,*/*;q=0.5", "Connection": "close"}
 
 
 class _Bounded:

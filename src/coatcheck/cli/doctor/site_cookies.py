@@ -78,7 +78,7 @@ def _found(visit: Visit, ours: list[tuple[Seen, Said]], *, examined: bool) -> Ch
 def _proxy(visit: Visit, seen: Seen, one: Said, known: Known) -> Iterator[Check]:
     if seen.https:
         if known.is_insecure(one) or "secure" not in one.attributes:
-            text = f"{one.label}: over https, and the application takes it for plain http"
+            text = f"{one.label}: over https, and without Sec-Fetch-Site the application takes it for plain http"
             remedy = (
                 "Let the proxy pass Host and X-Forwarded-Proto on, and the server trust it (uvicorn: "
                 "--proxy-headers --forwarded-allow-ips)"

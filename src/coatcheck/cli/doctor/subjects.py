@@ -106,12 +106,6 @@ _OF_SETTINGS = {
         "a copied cookie serves longer than it may",
         f"ASVS 7.1.1, 7.3.1, 7.3.2; {_NIST}, 2.1.3, 2.2.3, 2.3.3",
     ),
-    "persistent": Subject(
-        "configuration",
-        "whether the cookie survives the browser, where `--preset` has it end with it",
-        "the next user of the machine is signed in",
-        f"{_NIST}, 5.1",
-    ),
 }
 
 _OF_COOKIES = {
@@ -146,6 +140,12 @@ _OF_COOKIES = {
         "Max-Age or Expires, against `--preset`, else the policy of `--app`, else 400 days",
         "browsers keep it longer than the session may live, or cut it",
         f"RFC 6265bis, 5.5; {_NIST}, 5.1.1",
+    ),
+    "persistent": Subject(
+        "cookie",
+        "whether the cookie survives the browser, where `--preset` has it end with it",
+        "the next user of the machine is signed in",
+        f"{_NIST}, 5.1",
     ),
 }
 
