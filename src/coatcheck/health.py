@@ -37,6 +37,24 @@ class Checkable(Protocol):
         ...
 
 
+class Twin(Checkable, Protocol):
+    """One that can also be closed."""
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        ...
+
+
+@runtime_checkable
+class HasTwin(Protocol):
+    """An asynchronous store, of which there is a synchronous one."""
+
+    def twin(self) -> Twin | None:
+        """A store over the same, that can be asked, and is the caller's to close; None where the application's own
+        connections are lent to this one. No I/O."""
+        ...
+
+
 def clock(there: float, before: float, after: float) -> Check:
     """A store's clock against ours: `there`, in seconds since the epoch, was read between two instants of ours."""
     off = skew(there, before, after)

@@ -59,6 +59,7 @@ def awaited() -> AsyncSessionManager:
 
 
 asynchronous = awaited()
+asynchronous_file = AsyncSessionManager("sqlite:///never-made.db", secret=KEY)
 
 
 class Holder:

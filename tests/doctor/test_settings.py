@@ -9,12 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+import redis.asyncio
 
+from coatcheck import AsyncSessionManager
 from coatcheck.cli.doctor.settings import PRESETS
 from coatcheck.policy import NIST_AAL2
+from coatcheck.stores.redis import AsyncRedisStore
+from tests.doctor import configured
 from tests.doctor.shop import KEY
 from tests.doctor.stage import HOST, Ask, Names, TlsServer, Told
 from tests.doctor.told import path
+from tests.servers import PostgresServer, RedisServer
 
 HERE = "tests.doctor.configured"
 
@@ -188,10 +193,33 @@ def test_the_store_of_an_application_is_examined_where_it_can_be(doctor: Ask, tm
     told = look(doctor, "over_file")
     assert told.level("folder") == "ok"
     assert "its URL" in look(doctor, "asynchronous").text("store")
+    told = look(doctor, "asynchronous_file")
+    assert (told.level("folder"), told.level("store")) == ("ok", "")
     both = look(doctor, "asynchronous", f"sqlite:///{tmp_path}/new.db")
     assert (both.level("folder"), both.level("store")) == ("ok", "")
     assert both.level("secret") == "ok"
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.redis
+@pytest.mark.postgresql
+def test_the_store_of_an_asynchronous_manager_is_examined_too(
+    doctor: Ask, redis_server: RedisServer, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Through its synchronous twin; one around the application's own client has none, and needs the URL."""
+    postgres_server.empty()
+    lent = AsyncRedisStore(redis.asyncio.Redis(host=redis_server.host, port=redis_server.port))
+    stores: dict[str, str | AsyncRedisStore] = {
+        "redis": redis_server.url,
+        "postgresql": f"{postgres_server.url}?create=1",
+        "lent": lent,
+    }
+    for name, store in stores.items():
+        monkeypatch.setattr(configured, name, AsyncSessionManager(store, secret=KEY), raising=False)
+    assert look(doctor, "redis").level("write") == "ok"
+    assert look(doctor, "postgresql").level("server") == "ok"
+    assert "its URL" in look(doctor, "lent").text("store")
+    assert look(doctor, "lent", redis_server.url).level("write") == "ok"
 
 
 def test_the_sites_cookie_is_compared_with_the_policy_of_the_application(

@@ -11,6 +11,8 @@ import flask
 import jwt
 import pytest
 from flask.sessions import SecureCookieSessionInterface
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coatcheck import SessionManager
 from coatcheck.cli.doctor import said
@@ -260,3 +262,15 @@ def test_a_strangers_text_is_shown_as_printable_ascii_and_cut() -> None:
     """No sequence for the terminal, no text that runs from right to left, and no screenful."""
     assert said.shown("a\x1b[31m\x9bé\u202e~\n", 20) == "a?[31m???~?"
     assert said.shown("x" * 100, 10) == "x" * 10 + "..."
+
+
+@given(st.text(st.characters(max_codepoint=255), max_size=300), st.booleans(), st.booleans())
+def test_no_header_raises_and_none_shows_its_value(attributes: str, https: bool, local: bool) -> None:
+    """Whatever follows the value: each check is made once, and says what it is to say."""
+    one = said.read(f"{NAME}={SECRET_VALUE};{attributes}", 0.0)
+    checks = [*said.judged(one, HOST, https=https, local=local), said.lifetime(one, 60.0, "the test")]
+    assert len({check.name for check in checks}) == len(checks) == 8
+    for check in checks:
+        assert check.line.isprintable()
+        assert SECRET_VALUE not in check.line + repr(one)
+    assert said.read(attributes, 0.0).label

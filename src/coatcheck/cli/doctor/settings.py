@@ -74,7 +74,7 @@ def examine(manager: Any, preset: str | None, frameworks: list[bytes]) -> Iterat
 
 def secrets(manager: Any, frameworks: list[bytes]) -> Iterator[Check]:
     """Whether there is one, and whether somebody may guess it."""
-    remedy = "Make one with `coatcheck keygen`, and put it in front of the old one until the absolute timeout is over"
+    remedy = "Make one with `coatcheck keygen`, in its place: behind the new one it still verifies what others sign"
     try:
         found = [(f"secret number {position}", weak) for position, weak in manager.weak_secrets()]
     except CoatcheckError as error:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from coatcheck.errors import CoatcheckError
 from coatcheck.feed import Feeds
-from coatcheck.health import Check, Checkable
-from coatcheck.manager import SessionManager
+from coatcheck.health import Check, Checkable, HasTwin
+from coatcheck.manager import AsyncSessionManager
 from coatcheck.store import Meets
 
 
 def examine(manager: Any) -> Iterator[Check]:
-    """A manager's store."""
+    """A manager's store; of an asynchronous one its synchronous twin."""
     store = manager.store
-    if not isinstance(manager, SessionManager):
-        text = f"{type(store).__name__} is asynchronous, and cannot be examined"
-        yield Check("warn", "store", text, "Give the doctor its URL as well, or set COATCHECK_STORE")
-        return
+    if isinstance(manager, AsyncSessionManager):
+        twin = store.twin() if isinstance(store, HasTwin) else None
+        if twin is None:
+            text = f"{type(store).__name__} is asynchronous, and cannot be examined"
+            yield Check("warn", "store", text, "Give the doctor its URL as well, or set COATCHECK_STORE")
+        else:
+            with closing(twin):
+                yield from _look(twin, manager)
+    else:
+        yield from _look(store, manager)
+
+
+def _look(store: Any, manager: Any) -> Iterator[Check]:
     if isinstance(store, Checkable):
         yield from (check for check in store.checks() if manager.secret_is_own or check.name != "key file")
     else:

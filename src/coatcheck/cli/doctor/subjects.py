@@ -85,7 +85,7 @@ _OF_STORES = {
     "key file": Subject(
         "store", "SQLite: the key beside the file, and who may read it", "tickets and tags are forged", "ASVS 13.3.2"
     ),
-    "file": Subject("store", "SQLite: who may read the file", "users' data is read", "ASVS 13.3.2"),
+    "file": Subject("store", "SQLite: who may read the file", "users' data is read"),
     "log": Subject("store", "SQLite: how long its log is", "the disk fills up, and reads get slow"),
     "journal": Subject("store", "SQLite: WAL", "readers wait for writers"),
     "writable": Subject("store", "SQLite: a write transaction begins", "changes fail"),
@@ -124,9 +124,17 @@ _OF_COOKIES = {
         "other sites' forms are sent with it",
         f"ASVS 3.3.2; RFC 6265bis, 4.1.2.7; {_NIST}, 5.1.1",
     ),
-    "path": Subject("cookie", "Path", "some pages do not get it, or browsers refuse it", _HOST),
+    "path": Subject(
+        "cookie",
+        "Path; `/` for `__Host-`",
+        "some pages do not get it, or browsers refuse it",
+        "ASVS 3.3.3; RFC 6265bis, 4.1.2.4, 4.1.3.2",
+    ),
     "domain": Subject(
-        "cookie", "no Domain", "each sibling host reads it, and plants its own", f"{_HOST}; {_NIST}, 5.1.1"
+        "cookie",
+        "no Domain",
+        "each sibling host reads it, and plants its own",
+        f"ASVS 3.3.3; RFC 6265bis, 4.1.2.3; {_NIST}, 5.1.1",
     ),
     "prefix": Subject(
         "cookie",
@@ -160,7 +168,7 @@ _OF_SITES = {
     "plain-http": Subject(
         "site",
         "`http://` redirects to https of the same host, or nobody listens",
-        "a visitor's first request, and what he types, are read or altered",
+        "a visitor's first request, and what they type, are read or altered",
         f"ASVS 12.2.1; {_NIST}, 5.1",
     ),
     "redirect": Subject(
