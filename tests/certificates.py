@@ -37,16 +37,19 @@ class Certificates(NamedTuple):
         return f"ssl_ca_certs={self.authority}&ssl_certfile={self.client}&ssl_keyfile={self.client_key}"
 
 
-def make(folder: Path) -> Certificates:
-    """An authority, a server's certificate for 127.0.0.1, and a client's. A server is its peers' client as well."""
+def make(folder: Path, *hosts: str, days: int = 2) -> Certificates:
+    """An authority, a server's certificate for 127.0.0.1 and other hosts, and a client's, each for so many days. A
+    server is its peers' client as well."""
     folder.mkdir(parents=True, exist_ok=True)
     key, name = ec.generate_private_key(ec.SECP256R1()), _name("authority")
-    authority = _builder(name, name, key.public_key()).add_extension(x509.BasicConstraints(True, 0), critical=True)
+    authority = _builder(name, name, key.public_key(), days).add_extension(
+        x509.BasicConstraints(True, 0), critical=True
+    )
     _write(folder / "authority.pem", authority.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
     for who in ("server", "client"):
         own = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(who), name, own.public_key())
-        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))])
+        builder = _builder(_name(who), name, own.public_key(), days)
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST)), *map(x509.DNSName, hosts)])
         signed = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
         _write(folder / f"{who}.pem", signed.public_bytes(Encoding.PEM))
         secret = own.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -60,7 +63,9 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, days: int
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -69,7 +74,7 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicK
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=2))
+        .not_valid_after(now + timedelta(days=days))
     )
 
 

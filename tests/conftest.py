@@ -18,6 +18,7 @@ NEEDS = {
     "browser": "chromium",
     "curl": "curl",
     "valgrind": "valgrind",
+    "nginx": "nginx",
 }
 """Mark of a test, and the program that it needs."""
 

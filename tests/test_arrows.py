@@ -34,7 +34,8 @@ MAY_IMPORT = {
     "health": "",
     "fork": "",
     # Forms and settings.
-    "keyring": "errors",
+    "strength": "",
+    "keyring": "errors strength",
     "token": "errors keyring",
     "strict_jwt": "errors",
     "jwt_token": "errors keyring token strict_jwt",
@@ -78,8 +79,8 @@ MAY_IMPORT = {
     "hearing": "errors token session feed listener near watch",
     "audit": "errors clock fork trail token session events connect",
     "managing": (
-        "errors clock keyring token jwt_token policy store events engine directory tickets cookies connect hearing "
-        "trail audit"
+        "errors clock strength keyring token jwt_token policy store events engine directory tickets cookies connect "
+        "hearing trail audit"
     ),
     "manager": "errors clock store trail offload info session engine tickets watch managing",
     # Who watches: nothing above or below knows of them.
@@ -118,7 +119,10 @@ MAY_IMPORT = {
     "integrations.litestar": f"{FRONT} engine integrations.asgi integrations.gate",
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
     "mover": f"{CONTRACT} milestones moving moving_store",
-    "cli": "keyring errors policy feed store health manager moving_store mover stores.postgresql.schema info",
+    "cli": (
+        "keyring errors feed store health manager moving_store mover stores.postgresql.schema info "
+        "hosts policy strength engine.Commit"
+    ),
     "__main__": "cli",
 }
 """The arrows: a module, and all that it may import. A package stands for all that is in it, and a store or an

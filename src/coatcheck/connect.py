@@ -140,6 +140,12 @@ def open_keyring(secret: SecretSetting, store: Any, namespace: str) -> Keyring:
     )
 
 
+def is_own(secret: SecretSetting, store: Any) -> bool:
+    """Whether `open_keyring` would take an embedded store's own secret."""
+    named = secret is not None or os.environ.get("COATCHECK_SECRET") or os.environ.get("COATCHECK_SECRET_FILE")
+    return not named and isinstance(store, OwnSecret)
+
+
 def framework_secret(*keys: str | bytes | None) -> list[str | bytes] | None:
     """A framework's own keys, the newest first, as a secret; None where there is none, or where the environment has
     one: that may be shared with another framework.

@@ -11,8 +11,12 @@ import hmac
 import secrets
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from .errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from .strength import Weakness
 
 MIN_SECRET_BYTES = 32
 """RFC 7518 section 3.2: an HMAC key has at least the size of the hash, here 32 bytes."""
@@ -78,6 +82,13 @@ class Keyring:
 
     def __repr__(self) -> str:
         return f"<Keyring of {len(self._secrets)}>"
+
+    def weaknesses(self) -> list[tuple[int, Weakness]]:
+        """Which secrets somebody may guess, by their place, from 1 on. A retired key's count: it still verifies."""
+        from .strength import weakness
+
+        found = ((position, weakness(secret)) for position, secret in enumerate(self._secrets, 1))
+        return [(position, weak) for position, weak in found if weak is not None]
 
     def keys(self, purpose: str) -> tuple[bytes, ...]:
         """The 32-byte keys for `purpose`, the signing key first."""

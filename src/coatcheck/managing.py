@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from . import jwt_token, token
 from .audit import AuditTrail
 from .clock import Clock, system_clock
-from .connect import SecretSetting, check_namespace, open_keyring, open_store
+from .connect import SecretSetting, check_namespace, is_own, open_keyring, open_store
 from .cookies import Cookie, CookieSettings
 from .directory import Directory
 from .engine import Engine, UserField
@@ -21,6 +21,9 @@ from .policy import Policy
 from .store import AsyncStore, Store
 from .tickets import TicketEngine
 from .trail import Trails
+
+if TYPE_CHECKING:
+    from .strength import Weakness
 
 S = TypeVar("S", Store, AsyncStore)
 _FORMATS: dict[str, token.Format] = {"signed": token, "jwt": jwt_token}
@@ -135,6 +138,16 @@ class Managing(Generic[S]):
         if self._keys is None:
             self._keys = open_keyring(self._secret, self.store, self.namespace)
         return self._keys
+
+    @property
+    def secret_is_own(self) -> bool:
+        """Whether an embedded store makes the secret, since neither the argument nor the environment has one."""
+        return is_own(self._secret, self.store)
+
+    def weak_secrets(self) -> list[tuple[int, Weakness]]:
+        """As `Keyring.weaknesses`, for `coatcheck doctor`; none of an embedded store's own, which is random and is not
+        made for this. Raises `ConfigurationError` where there is no secret."""
+        return [] if self.secret_is_own else self._keyring().weaknesses()
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
         """Call `subscriber(event)` for every event from now on; returns the function that stops it."""

@@ -26,6 +26,9 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
         "csrf": ["_b64(data) == token"],
         "strict_jwt": ["urlsafe_b64encode(data).rstrip(b'=') != part.encode()"],
     },
+    "the operator's own look at a secret, which no client can start": {
+        "strength": ["secret.startswith(secret[size:])", "word in _BETWEEN.sub('', text.lower())"],
+    },
     "public parts of a token: its algorithm, its type, the names in it": {
         "strict_jwt": [
             "header.get('typ') in (typ, f'application/{typ}')",
@@ -159,7 +162,8 @@ NOT_SECRET: dict[str, dict[str, list[str]]] = {
 """Reason -> module -> comparisons of values that are not constants."""
 
 MODULES = [
-    *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring", "rotation"),
+    *("token", "jwt_token", "ticket_jwt", "tickets", "strict_jwt", "csrf", "html", "cookies", "keyring"),
+    *("strength", "rotation"),
     *("change", "record", "loading", "engine", "session", "directory", "connect", "info", "integrations.gate"),
     *("exchange", "paths", "passage", "arrival", "legacy.claim", "legacy.signed"),
     *("stores.postgresql.plans", "stores.postgresql.blocking", "stores.postgresql.asynchronous"),

@@ -50,7 +50,8 @@ def test_a_redis_as_it_should_be_gets_no_warning(server: RedisServer, look: Look
     code, lines = look(server.url)
     assert code == 0, lines
     assert [*lines] == [
-        *("reachable", "version", "eviction", "memory", "persistence", "role", "clock", "write", "feed", "secret"),
+        *("reachable", "version", "eviction", "memory", "persistence", "role", "clock", "write", "encryption"),
+        *("feed", "secret"),
     ]
     assert server.cli("DBSIZE") == 0
 

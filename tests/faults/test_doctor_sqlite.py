@@ -50,7 +50,7 @@ def test_a_file_as_it_should_be_gets_no_warning(look: Look) -> None:
     """Exit code 0."""
     code, lines = look()
     assert code == 0
-    assert [*lines] == ["disk", "key file", "file", "log", "journal", "writable", "whole"]
+    assert [*lines] == ["folder", "place", "disk", "key file", "file", "log", "journal", "writable", "whole"]
 
 
 @pytest.mark.parametrize(("name", "suffix"), [("file", ""), ("key file", ".key")])
@@ -72,7 +72,7 @@ def test_a_lost_key_is_a_fault_unless_the_environment_has_one(
     key.unlink()
     code, lines = look()
     assert (code, key.exists()) == (2, False)
-    assert "put it back" in lines["key file"]
+    assert "Put it back" in lines["key file"]
     monkeypatch.setenv("COATCHECK_SECRET", text)
     assert look()[0] == 0
 

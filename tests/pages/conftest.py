@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+import tests.quiet  # noqa: F401
 from coatcheck.testing import FakeClock
 from tests.pages.site import Visitor, site
 

@@ -228,7 +228,7 @@ async def wsgi() -> AsyncIterator[Clients]:
 @asynccontextmanager
 async def bottle() -> AsyncIterator[Clients]:
     """Bottle, with `mount`."""
-    import bottle as framework
+    import bottle as framework  # type: ignore[import-untyped]
 
     from coatcheck.integrations.wsgi import SessionMiddleware
     from coatcheck.integrations.wsgi_pages import PagesApp

@@ -16,7 +16,7 @@ from .command import add_common
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
     "completion": (completion, "let a shell complete commands and options"),
-    "doctor": (doctor, "examine a store"),
+    "doctor": (doctor, "examine a store, a configuration, a running site"),
     "keys": (keys, "change the secret, and sign nobody out"),
     "migrate": (migrate, "make a store's tables"),
     "move": (move, "move all sessions to another store, while the application serves"),

@@ -19,7 +19,7 @@ def as_json(value: Any) -> None:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under a head; separated by tabs where Rich is missing, or nobody looks."""
-    rows = [[_plain(cell) for cell in row] for row in rows]
+    rows = [[plain(cell) for cell in row] for row in rows]
     if not (sys.stdout.isatty() and _with_rich(head, rows)):
         sys.stdout.writelines("\t".join(row) + "\n" for row in [head, *rows])
 
@@ -41,7 +41,7 @@ def _with_rich(head: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 def pairs(values: Mapping[str, str]) -> None:
     """Print one fact a line."""
     width = max(map(len, values))
-    sys.stdout.writelines(f"{name.ljust(width)}  {_plain(value)}\n" for name, value in values.items())
+    sys.stdout.writelines(f"{name.ljust(width)}  {plain(value)}\n" for name, value in values.items())
 
 
 def facts(info: SessionInfo) -> dict[str, Any]:
@@ -69,6 +69,6 @@ def ago(then: datetime, now: datetime | None = None) -> str:
     return "now"
 
 
-def _plain(text: str) -> str:
-    """Without what would move a terminal's cursor or forge a line: some of it came from the network."""
+def plain(text: str) -> str:
+    """Text without what would move a terminal's cursor or forge a line: some of it came from the network."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)

@@ -43,6 +43,10 @@ class AsyncSQLiteStore(Offloaded, AsyncMoves):
         """As the store's."""
         return self.store.own_secret()
 
+    def twin(self) -> SQLiteStore:
+        """As `health.HasTwin`: the one that it stands on."""
+        return self.store
+
     def feed(self) -> Counted:
         """As `feed.Feeds`."""
         return self.store.feed()

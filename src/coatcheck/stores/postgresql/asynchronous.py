@@ -29,6 +29,7 @@ from .url import Target, parse
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    from .blocking import PostgreSQLStore
     from .engines import AsyncEnginePool
 
 T = TypeVar("T")
@@ -102,6 +103,12 @@ class AsyncPostgreSQLStore(AsyncMoves):
 
     def __repr__(self) -> str:
         return f"<AsyncPostgreSQLStore {self._server.where}>"
+
+    def twin(self) -> PostgreSQLStore | None:
+        """As `health.HasTwin`."""
+        from .blocking import PostgreSQLStore
+
+        return PostgreSQLStore(self.target, namespace=self.namespace) if self._given is None else None
 
     def forked(self) -> object:
         """Begin with connections of this process; those before."""

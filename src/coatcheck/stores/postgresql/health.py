@@ -6,7 +6,7 @@ import time
 from collections.abc import Generator
 
 from ...errors import CoatcheckError
-from ...health import Check
+from ...health import Check, clock, on_this_machine
 from .plans import Ask, Plan
 from .server import Server
 
@@ -30,22 +30,26 @@ def look(server: Server, namespace: str) -> Plan[list[Check]]:
         (f"{namespace}_sessions",),
     )
     found += _durability(settings, unlogged=bool(kind))
-    if encrypted or server.where.startswith(("127.", "localhost", "its local", "/", "::1")):
+    before = time.time()
+    ((there,),) = yield Ask(server.sql.clock)
+    found.append(clock(there, before, time.time()))
+    if encrypted or on_this_machine(server.where):
         found.append(Check("ok", "encryption", "the connection is encrypted" if encrypted else "on this machine"))
     else:
-        text = "what goes to the server can be read on the way. Add ?sslmode=verify-full to the store's URL"
-        found.append(Check("warn", "encryption", text))
+        text, remedy = "every session can be read on the way", "Add ?sslmode=verify-full to the store's URL"
+        found.append(Check("warn", "encryption", text, remedy))
     return found
 
 
 def _durability(settings: dict[str, str], *, unlogged: bool) -> Generator[Check, None, None]:
     if unlogged:
         text = "the tables are UNLOGGED: after a crash, or on a promoted replica, everybody signs in again"
-        yield Check("warn", "durability", text)
+        yield Check("warn", "durability", text, "ALTER TABLE ... SET LOGGED, unless that was meant")
     elif settings.get("synchronous_commit") == "off":
-        text = "synchronous_commit is off: a crash may lose acknowledged revocations. Set it to on for this user"
-        yield Check("warn", "durability", text)
+        text = "synchronous_commit is off: a crash may lose acknowledged revocations"
+        yield Check("warn", "durability", text, "Set it to on for this user")
     elif "off" in (settings.get("fsync"), settings.get("full_page_writes")):
-        yield Check("warn", "durability", "fsync or full_page_writes is off: a power cut may destroy the database")
+        text = "fsync or full_page_writes is off: a power cut may destroy the database"
+        yield Check("warn", "durability", text, "Set both to on, in postgresql.conf")
     else:
         yield Check("ok", "durability", f"synchronous_commit {settings.get('synchronous_commit')}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import redis
 import redis.asyncio
@@ -30,6 +30,9 @@ from .sweep import Sweep
 from .talk import CONNECT, REPLY, TURNS, Talk
 from .url import Target, check_client, place
 from .values import Names
+
+if TYPE_CHECKING:
+    from .blocking import RedisStore
 
 T = TypeVar("T")
 
@@ -61,6 +64,12 @@ class AsyncRedisStore(AsyncMoves):
 
     def __repr__(self) -> str:
         return f"<AsyncRedisStore {self._talk.where}>"
+
+    def twin(self) -> RedisStore | None:
+        """As `health.HasTwin`."""
+        from .blocking import RedisStore
+
+        return RedisStore(self._client, namespace=self.namespace) if isinstance(self._client, Target) else None
 
     def forked(self) -> object:
         """Begin with connections of this process; those before."""

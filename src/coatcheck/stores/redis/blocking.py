@@ -221,6 +221,7 @@ class RedisStore(Moves):
         names, talk = self._plans.names, self._talk
         if talk.routes is None:
             yield from health.checks(self._send, talk.where, talk.wait, names.bucket(0))
+            yield health.encryption(talk.where, self._way.client.connection_pool)
             return
         try:
             self.meet()
@@ -231,7 +232,9 @@ class RedisStore(Moves):
         yield health.coverage(talk.routes)
         for node in talk.routes.primaries():
             own = next(bucket for bucket in map(names.bucket, count()) if talk.routes.owner(bucket) == node)
-            yield from health.checks(self._at(node).exchange, node.netloc, talk.wait, own)
+            way = self._at(node)
+            yield from health.checks(way.exchange, node.netloc, talk.wait, own)
+            yield health.encryption(node.netloc, way.client.connection_pool)
 
     def close(self) -> None:
         for way in (self._way, *self._nodes.values()):

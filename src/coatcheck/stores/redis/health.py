@@ -9,10 +9,11 @@ from hashlib import sha1
 from secrets import token_hex
 from typing import Any
 
+from redis import connection as driver_connection
 from redis import exceptions as driver
 
 from ...errors import StoreUnavailable
-from ...health import Check
+from ...health import Check, clock, on_this_machine
 from .cluster import Routes
 from .faults import plain
 from .steps import pairs
@@ -20,8 +21,6 @@ from .talk import OLDEST
 
 _FULL = 80
 """Per cent of maxmemory from which on it is time to act."""
-_OFF = 2.0
-"""Seconds by which the server's clock may differ from ours without anybody having to look."""
 
 _TRY = """
 local key, other, user, refused = KEYS[1], KEYS[2], KEYS[3], {}
@@ -67,13 +66,30 @@ def coverage(routes: Routes) -> Check:
     primaries = len(routes.primaries())
     if routes.unserved:
         text = f"{routes.unserved} of its slots have no primary: requests of their sessions are answered 503"
-        return Check("fail", "cluster", f"{text}. See CLUSTER NODES")
+        return Check("fail", "cluster", text, "See CLUSTER NODES")
     return Check("ok", "cluster", f"{primaries} primaries, every slot is served")
+
+
+def encryption(where: str, pool: Any) -> Check:
+    """Whether what goes to a server can be read on the way: by what a pool makes connections of. No I/O."""
+    settings = pool.connection_kwargs
+    if on_this_machine(where):
+        return Check("ok", "encryption", "on this machine")
+    if not issubclass(pool.connection_class, driver_connection.SSLConnection):
+        found = "the password, and every session" if settings.get("password") else "every session"
+        remedy = "rediss:// in the store's URL, and tls-port on the server"
+        return Check("warn", "encryption", f"{found} can be read, and altered, on the way to {where}", remedy)
+    if settings.get("ssl_cert_reqs") in ("none", "optional"):
+        text = f"encrypted, and whoever stands in the way to {where} may be the server"
+        return Check(
+            "warn", "encryption", text, "Take ssl_cert_reqs out of the store's URL; ssl_ca_certs names your own"
+        )
+    return Check("ok", "encryption", "TLS, with a certificate that is checked")
 
 
 def _all(ask: Ask, where: str, wait: int, slot: str) -> Iterator[Check]:
     before = time.time()
-    clock = ask("TIME")
+    there = ask("TIME")
     after = time.time()
     yield Check("ok", "reachable", f"{where}, {(after - before) * 1000:.1f} ms")
     facts: dict[str, Any] = {}
@@ -85,16 +101,17 @@ def _all(ask: Ask, where: str, wait: int, slot: str) -> Iterator[Check]:
         yield from _persistence(facts, ask)
         yield from _replicas(facts, wait, ask)
     else:
-        yield Check("warn", "settings", "INFO is not allowed: version, eviction, persistence and replicas are unknown")
-    if clock:
-        yield _clock(clock[0] + clock[1] / 1e6, before, after)
+        text = "INFO is not allowed: version, eviction, persistence and replicas are unknown"
+        yield Check("warn", "settings", text, "Allow this user +info, or ask who hosts it")
+    if there:
+        yield clock(there[0] + there[1] / 1e6, before, after)
     yield _permissions(ask, where, slot)
 
 
 def _version(facts: dict[str, Any]) -> Iterator[Check]:
     version = str(facts.get("redis_version", "0"))
     if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST:
-        yield Check("fail", "version", f"{version}: sessions need 6.2 or newer")
+        yield Check("fail", "version", f"{version}: sessions need 6.2 or newer", "Update the server")
     else:
         yield Check("ok", "version", f"Valkey {facts['valkey_version']}" if "valkey_version" in facts else version)
 
@@ -104,15 +121,16 @@ def _memory(facts: dict[str, Any]) -> Iterator[Check]:
     if policy == "noeviction":
         yield Check("ok", "eviction", "maxmemory-policy noeviction")
     else:
-        text = f"maxmemory-policy {policy} may drop a session, or the memory of its end: CONFIG SET maxmemory-policy"
-        yield Check("fail", "eviction", f"{text} noeviction, and the same in redis.conf, or a Redis for sessions alone")
+        text = f"maxmemory-policy {policy} may drop a session, or the memory of its end"
+        remedy = "CONFIG SET maxmemory-policy noeviction, and the same in redis.conf, or a Redis for sessions alone"
+        yield Check("fail", "eviction", text, remedy)
     limit, used = int(facts.get("maxmemory", 0)), int(facts.get("used_memory", 0))
     if not limit:
         yield Check("ok", "memory", "no maxmemory: what the machine has")
     elif used * 100 >= limit * _FULL:
         share = min(100, used * 100 // limit)
-        text = f"{share} % of maxmemory: full, it refuses logins and changes. Raise maxmemory, or move"
-        yield Check("warn", "memory", f"{text} other data elsewhere")
+        text = f"{share} % of maxmemory: full, it refuses logins and changes"
+        yield Check("warn", "memory", text, "Raise maxmemory, or move other data elsewhere")
     else:
         yield Check("ok", "memory", f"{used * 100 // limit} % of maxmemory")
 
@@ -130,19 +148,20 @@ def _setting(ask: Ask, name: str) -> str | None:
 def _persistence(facts: dict[str, Any], ask: Ask) -> Iterator[Check]:
     broken = [name for name in ("rdb_last_bgsave_status", "aof_last_write_status") if facts.get(name) == "err"]
     if broken:
-        text = f"cannot write to its disk ({', '.join(broken)}): it refuses writes, revocations too. Free space there"
-        yield Check("fail", "persistence", text)
+        text = f"cannot write to its disk ({', '.join(broken)}): it refuses writes, revocations too"
+        yield Check("fail", "persistence", text, "Free space there")
     elif not facts.get("aof_enabled"):
         snapshots = _setting(ask, "save")
         text = "its last snapshot: whoever was revoked since then is signed in again" if snapshots else "nothing"
         unsure = " (or its last snapshot, if it makes any)" if snapshots is None else ""
-        yield Check("warn", "persistence", f"a restart goes back to {text}{unsure}. Set appendonly yes")
+        yield Check("warn", "persistence", f"a restart goes back to {text}{unsure}", "Set appendonly yes")
     else:
         how = _setting(ask, "appendfsync")
         lost = {"everysec": "the last second", "no": "half a minute"}.get(how or "")
         if lost:
-            text = f"appendfsync {how}: a power cut may lose {lost}, acknowledged revocations too. appendfsync always"
-            yield Check("warn", "persistence", f"{text} loses nothing, and costs a disk write for each change")
+            text = f"appendfsync {how}: a power cut may lose {lost}, acknowledged revocations too"
+            remedy = "appendfsync always loses nothing, and costs a disk write for each change"
+            yield Check("warn", "persistence", text, remedy)
         else:
             yield Check("ok", "persistence", f"append-only file, appendfsync {how or 'unknown'}")
 
@@ -150,31 +169,28 @@ def _persistence(facts: dict[str, Any], ask: Ask) -> Iterator[Check]:
 def _replicas(facts: dict[str, Any], wait: int, ask: Ask) -> Iterator[Check]:
     count = int(facts.get("connected_slaves", 0))
     if facts.get("role") == "slave":
-        yield Check("fail", "role", "a read-only replica: point the store's URL at the primary")
+        yield Check("fail", "role", "a read-only replica, which may be behind", "point the store's URL at the primary")
         return
     yield Check("ok", "role", f"primary with {count} replica{'' if count == 1 else 's'}")
     if wait > count:
-        yield Check("fail", "wait", f"wait={wait} and {count} connected: every change is answered 503. Connect more")
+        text = f"wait={wait} and {count} connected: every change is answered 503"
+        yield Check("fail", "wait", text, "Connect more")
     elif wait and wait == count:
-        text = f"wait={wait} and {count} connected: when one is lost, every change is answered 503. Add a replica"
-        yield Check("warn", "wait", text)
+        text = f"wait={wait} and {count} connected: when one is lost, every change is answered 503"
+        yield Check("warn", "wait", text, "Add a replica")
     elif count and not wait:
-        text = "a failover may lose acknowledged revocations. Put ?wait=1 into the store's URL"
-        yield Check("warn", "wait", f"{text}; with two replicas or more, so that one may be lost")
+        text = "a failover may lose acknowledged revocations"
+        remedy = "Put ?wait=1 into the store's URL; with two replicas or more, so that one may be lost"
+        yield Check("warn", "wait", text, remedy)
     elif count:
         yield Check("ok", "wait", f"a change is acknowledged when {wait} of {count} replicas have it")
-    if count and _setting(ask, "min-replicas-to-write") == "0":
-        text = "min-replicas-to-write 0: a primary that was cut off goes on taking changes that will be lost. Set 1"
-        yield Check(
-            "warn", "isolation", f"{text}, and min-replicas-max-lag 10; its reads stay stale until it is fenced"
-        )
-
-
-def _clock(there: float, before: float, after: float) -> Check:
-    off = there - after if there > after else min(0.0, there - before)
-    if abs(off) > _OFF:
-        return Check("warn", "clock", f"{off:+.1f} s from ours. We correct that; see to NTP on both machines")
-    return Check("ok", "clock", f"within {max(abs(off), after - before):.3f} s of ours")
+    least = _setting(ask, "min-replicas-to-write") if count else None
+    if least == "0":
+        text = "min-replicas-to-write 0: a primary that was cut off goes on taking changes that will be lost"
+        remedy = "Set 1, and min-replicas-max-lag 10; its reads stay stale until it is fenced"
+        yield Check("warn", "isolation", text, remedy)
+    elif least:
+        yield Check("ok", "isolation", f"a primary that {least} replicas do not hear takes no changes")
 
 
 def _permissions(ask: Ask, where: str, slot: str) -> Check:
