@@ -31,8 +31,16 @@ def until(ready: Callable[[], Any], within: float = READY_WITHIN) -> None:
 def in_step(primary: RedisServer, replicas: int) -> None:
     """Wait until so many replicas have all that the primary has."""
     with redis.Redis(port=primary.port, single_connection_client=True) as client:
-        # A new replica confirms nothing until it has loaded what it was sent.
-        until(lambda: client.set("probe", 1) and client.execute_command("WAIT", replicas, 100) >= replicas)
+
+        def has_followers() -> bool:
+            try:
+                client.set("probe", 1)
+            except redis.ResponseError:  # a primary that needs replicas has none yet
+                return False
+            # A new replica confirms nothing until it has loaded what it was sent.
+            return int(client.execute_command("WAIT", replicas, 100)) >= replicas
+
+        until(has_followers)
 
 
 def follows(server: RedisServer) -> int:

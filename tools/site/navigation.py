@@ -18,6 +18,7 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
             "docs/versions",
         ),
     ),
+    ("Running it", ("docs/command-line", "docs/pages", "docs/doctor", "docs/audit", "docs/observability")),
     ("Stores", ("docs/stores", "docs/redis", "docs/near-cache", "docs/move")),
     (
         "How to",
@@ -36,7 +37,7 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
             "docs/moving",
         ),
     ),
-    ("Concepts", ("docs/sessions", "docs/audit", "docs/testing")),
+    ("Concepts", ("docs/sessions", "docs/testing")),
     (
         "Reference",
         (
@@ -50,7 +51,7 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
             "docs/reference/stores",
             "docs/reference/store",
             "docs/reference/testing",
-            "docs/command-line",
+            "docs/reference/pages",
             "docs/reference/commands",
         ),
     ),

@@ -15,8 +15,8 @@ from .wording import Wording
 
 try:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
-except ImportError as error:  # pragma: no cover
-    raise ConfigurationError('the pages need Jinja2: pip install "coatcheck[pages]"') from error
+except ImportError as _error:  # pragma: no cover
+    raise ConfigurationError('the pages need Jinja2: pip install "coatcheck[pages]"') from _error
 
 _HERE = Path(__file__).parent
 _STATIC = {"/style.css": "text/css", "/console.js": "text/javascript"}

@@ -55,7 +55,8 @@ class Wording:
     epoch."""
 
     def __init__(self, translate: Callable[[str], str], now: float) -> None:
-        self._, self._now = translate, now
+        self._: Callable[[str], str] = translate
+        self._now = now
 
     def device(self, user_agent: str | None) -> str:
         """A user agent, as in "Firefox on Linux". Anybody can claim to be any browser: it is there to recognise one."""

@@ -13,7 +13,7 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from opentelemetry import metrics
-from opentelemetry.metrics import CallbackOptions, Meter, MeterProvider, Observation
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 
 from .. import fork
 from .names import BOUNDS, COUNTERS, DURATION, LIVE, NAMESPACE
@@ -32,7 +32,7 @@ class Count:
     def begin(self) -> None:
         """Begin at nothing."""
         self._lock = threading.Lock()
-        self.value = 0
+        self.value: int = 0
 
     def add(self, number: int = 1) -> None:
         """Add."""
@@ -59,7 +59,7 @@ class Board:
         for name, kind in COUNTERS.items():
             self._counts[name] = {}
             meter.create_observable_counter(name, [partial(self._observe, name)], kind.unit, kind.description)
-        self.duration = meter.create_histogram(
+        self.duration: Histogram = meter.create_histogram(
             DURATION,
             "s",
             "How long the store took to answer.",

@@ -9,10 +9,11 @@ from types import TracebackType
 from typing import Any
 
 from opentelemetry import trace
+from opentelemetry.metrics import Histogram
 
 from ..change import Change
 from ..errors import StoreUnavailable
-from .board import Board
+from .board import Board, Count
 from .names import CHANGES, ERROR, NAMESPACE, OPERATION, READS, REFUSALS, TOUCH, UNAVAILABLE, WRITES
 from .spans import Spans
 
@@ -22,10 +23,12 @@ class Meter:
 
     def __init__(self, board: Board, spans: Spans, namespace: str, *, durations: bool) -> None:
         self.spans = spans
-        self.duration = board.duration if durations else None
-        self.writes = board.counts(WRITES, namespace)
-        self.unavailable = board.counts(REFUSALS, namespace)[UNAVAILABLE]
-        self.attributes = {name: {NAMESPACE: namespace, OPERATION: name} for name in (*READS, *CHANGES, TOUCH)}
+        self.duration: Histogram | None = board.duration if durations else None
+        self.writes: dict[str, Count] = board.counts(WRITES, namespace)
+        self.unavailable: Count = board.counts(REFUSALS, namespace)[UNAVAILABLE]
+        self.attributes: dict[str, dict[str, str]] = {
+            name: {NAMESPACE: namespace, OPERATION: name} for name in (*READS, *CHANGES, TOUCH)
+        }
 
     def call(self, operation: str, arguments: tuple[Any, ...]) -> _Call:
         """Times what is done within it."""
@@ -35,6 +38,8 @@ class Meter:
 
 
 class _Call:
+    """A call under way."""
+
     __slots__ = ("_began", "_meter", "_operation", "_span")
 
     def __init__(self, meter: Meter, operation: str) -> None:

@@ -45,8 +45,8 @@ class Visit:
             raise ValueError("the site's URL holds a password, which ps shows to others: leave it out")
         _ = start.port  # raises for what is none
         self.start = start
-        self.host = start.hostname
-        self.local = serves_plain_http(start.netloc.encode("ascii", "replace"))
+        self.host: str = start.hostname
+        self.local: bool = serves_plain_http(start.netloc.encode("ascii", "replace"))
         """Whether it is this machine, where plain http is on purpose."""
         self.seen: list[Seen] = []
 

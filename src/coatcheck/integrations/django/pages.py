@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from ...pages import MAX_BODY, Ask, Page, answer, fields
+from ...pages import MAX_BODY, Ask, Page, answer
 from ...replies import Reply, reply
 from .middleware import manager_from, session_from
 
@@ -33,7 +33,7 @@ def pages(page: Page) -> list[Any]:
             base=request.path[: len(request.path) - len(below)].rstrip("/"),
             session=session_from(request),
             query=request.GET.dict(),
-            form=fields(request.body) if request.method == "POST" else {},
+            form=request.POST.dict(),
         )
         return _response(answer(page, ask, manager_from()))
 
