@@ -121,7 +121,7 @@ MAY_IMPORT = {
     "mover": f"{CONTRACT} milestones moving moving_store",
     "cli": (
         "keyring errors feed store health manager moving_store mover stores.postgresql.schema info "
-        "hosts policy strength engine.Commit"
+        "hosts policy strength engine.Commit audit trail record gate moves token"
     ),
     "__main__": "cli",
 }

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from . import output
-from .command import Command, opened
+from .command import Command, acting
 
 _AGO = re.compile(r"(\d{1,6})(min|h|d)")
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -41,7 +41,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
+    with acting(options) as (manager, who):
         live = manager.stats().sessions
         if not (options.json and options.yes):
             _say(live, options.before)
@@ -49,7 +49,7 @@ def _run(options: argparse.Namespace) -> int:
             if options.json:
                 output.as_json({"live": live, "ended": 0})
             return 0 if options.dry_run else 1
-        count = manager.revoke_all(options.before, options.reason)
+        count = manager.revoke_all(options.before, options.reason, by=who)
     if options.json:
         output.as_json({"live": live, "ended": count})
     else:

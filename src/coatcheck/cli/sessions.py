@@ -9,7 +9,7 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.info import SessionInfo
 
 from . import output
-from .command import Command, opened
+from .command import Command, acting, opened
 
 CODES = "exit code: 0 done; 1 there was no such session; 2 it could not be done."
 
@@ -86,8 +86,8 @@ def _add_revoke(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
-        ended = {handle: manager.revoke(_handle(handle), options.reason) for handle in options.handles}
+    with acting(options) as (manager, who):
+        ended = {handle: manager.revoke(_handle(handle), options.reason, by=who) for handle in options.handles}
     if options.json:
         output.as_json(ended)
     else:
@@ -102,8 +102,8 @@ def _add_revoke_user(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke_user(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
-        count = manager.revoke_user(options.user, keep=options.keep, reason=options.reason)
+    with acting(options) as (manager, who):
+        count = manager.revoke_user(options.user, keep=options.keep, reason=options.reason, by=who)
     if options.json:
         output.as_json({"user": options.user, "ended": count})
     else:
