@@ -61,6 +61,7 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Evidence",
         (
             "docs/performance",
+            "docs/performance-served",
             "docs/races",
             "docs/lab",
             "docs/soak",
