@@ -13,6 +13,7 @@ import pytest
 
 from coatcheck import SessionManager
 from coatcheck.cli import export, main
+from coatcheck.errors import ReauthenticationRequired
 from coatcheck.stores.postgresql import PostgreSQLStore
 
 SECRET = "one-that-guards-nothing-for-tests-alone"
@@ -117,9 +118,25 @@ def test_a_session_that_a_revocation_spared_comes_along(old: str, tmp_path: Path
     kept = sign_in(old, "ada")
     with SessionManager(old) as manager:
         assert manager.revoke_user("ada", keep=kept[:22]) == 1
-    new = f"sqlite:///{tmp_path}/new.db"
-    assert main(["import", exported(old, tmp_path), "--store", new]) == 0
+    new, file = f"sqlite:///{tmp_path}/new.db", Path(exported(old, tmp_path))
+    gates = tmp_path / "gates.jsonl"
+    gates.write_text("".join(line for line in file.open() if '"session"' not in line))
+    assert main(["import", str(gates), "--store", new]) == 0  # as one that was stopped halfway
+    assert main(["import", str(file), "--store", new]) == 0
     assert who(new, kept)[0] == "ada"
+
+
+def test_a_login_that_a_revocation_overtook_is_refused_in_the_other_store_too(old: str, tmp_path: Path) -> None:
+    """What is kept of a user comes along."""
+    sign_in(old, "ada")
+    new = f"sqlite:///{tmp_path}/new.db"
+    with SessionManager(new) as there, SessionManager(old) as here:
+        session = there.load(None)
+        session.login("ada")
+        here.revoke_user("ada")
+        assert main(["import", exported(old, tmp_path), "--store", new]) == 0
+        with pytest.raises(ReauthenticationRequired):
+            there.commit(session)
 
 
 def test_an_old_export_has_to_be_asked_for(old: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

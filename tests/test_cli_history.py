@@ -100,9 +100,10 @@ def test_watch_tells_what_happens_until_it_is_stopped(manager: SessionManager, s
             os.set_blocking(process.stdout.fileno(), False)
             lines = process.stdout.readlines()
         os.set_blocking(process.stdout.fileno(), True)
-        sign_in(manager, "bob")
-        while not any(b"bob" in line for line in lines):
-            lines.append(process.stdout.readline())
+        for user in ("bob", "eve"):
+            sign_in(manager, user)
+            while f'"{user}"'.encode() not in b"".join(lines):
+                lines.append(process.stdout.readline())
         process.send_signal(signal.SIGINT)
         lines += process.stdout.readlines()
         assert process.wait(20) == 0
