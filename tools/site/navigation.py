@@ -19,7 +19,7 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Running it", ("docs/command-line", "docs/pages", "docs/doctor", "docs/audit", "docs/observability")),
-    ("Stores", ("docs/stores", "docs/redis", "docs/near-cache", "docs/move")),
+    ("Stores", ("docs/stores", "docs/sqlite", "docs/redis", "docs/postgresql", "docs/near-cache", "docs/move")),
     (
         "How to",
         (
