@@ -332,6 +332,8 @@ NEEDS = (
     *("EVAL", "EVALSHA", "INFO", "TIME", "WAIT"),
 )
 """Every command that this store sends or calls: what an ACL has to allow."""
+NEEDS_FOR_A_TRAIL = ("XADD", "XTRIM", "XREVRANGE")
+"""And these where it keeps an audit trail."""
 
 _TRIM = """
 local function trim(ms)
