@@ -157,16 +157,18 @@ def test_who_may_not_write_the_file_is_told_whose_it_is(command: str) -> None:
     assert re.search(r"this user may not write .*sudo -u root coatcheck", line)
 
 
-def test_a_postgresql_that_is_not_there_takes_one_line() -> None:
-    """Its pool logs as well, on the same terminal, before ours."""
+@pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/shop", "redis+sentinel://127.0.0.1:1/shop"])
+def test_a_server_that_is_not_there_takes_one_line(url: str) -> None:
+    """The pool of psycopg logs as well, before ours, and redis-py shows its objects."""
     done = subprocess.run(
-        [sys.executable, "-m", "coatcheck", "stats", "--store", "postgresql://127.0.0.1:1/shop"],
+        [sys.executable, "-m", "coatcheck", "stats", "--store", url],
         check=False,
         capture_output=True,
         text=True,
     )
     [line] = (done.stdout + done.stderr).splitlines()
     assert "Is it running" in line
+    assert "<" not in line
 
 
 def test_a_reader_that_has_enough_gets_no_traceback() -> None:

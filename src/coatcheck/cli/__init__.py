@@ -18,11 +18,11 @@ from .command import add_common
 from .parser import Parser
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
-    "completion": (completion, "let a shell complete commands and options"),
     "doctor": (doctor, "examine a store, a configuration, a running site"),
     "keys": (keys, "change the secret, and sign nobody out"),
     "migrate": (migrate, "make a store's tables"),
     "move": (move, "move all sessions to another store, while the application serves"),
+    "completion": (completion, "let a shell complete commands and options"),
 }
 """A command, its module, and what `coatcheck --help` says of it."""
 
@@ -45,8 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: list[str]) -> int:
     parser = Parser(prog="coatcheck", description="Server-side sessions for Python.")
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for one in _ON_STORES:
+        own = commands.add_parser(one.name, help=one.help, description=one.description, epilog=one.epilog)
+        one.add(own)
+        add_common(own)
     commands.add_parser(
         "keygen",
         help="print a new secret",
@@ -63,10 +67,6 @@ def _run(arguments: list[str]) -> int:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
         )
-    for one in _ON_STORES:
-        own = commands.add_parser(one.name, help=one.help, description=one.description, epilog=one.epilog)
-        one.add(own)
-        add_common(own)
     parser.set_defaults(whole=parser)
     options = parser.parse_args(_handles_last(arguments))
     # psycopg's pool logs in its own words what the one line says in ours.
