@@ -12,6 +12,7 @@ from coatcheck.audit import AuditTrail
 from coatcheck.errors import ConfigurationError
 from coatcheck.manager import SessionManager
 
+from . import named
 from .arguments import STORE, add_namespace
 
 
@@ -34,8 +35,8 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def opened(options: argparse.Namespace) -> SessionManager:
-    """The store that they name. Raises `ConfigurationError`."""
-    return SessionManager(options.store, namespace=options.namespace)
+    """The store that they name. Raises `ConfigurationError` for one that is not there."""
+    return named.opened(options.store, options.namespace)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from coatcheck.record import Record, dump_record, load_record
 from coatcheck.store import Meets
 from coatcheck.token import bucket_of, looks_like_handle, new_handle
 
-from . import output
+from . import named, output
 from .command import Command, opened
 from .progress import Progress
 
@@ -128,7 +128,9 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(options: argparse.Namespace) -> int:
-    with opened(options) as manager, _read(options.file) as file, Progress("lines read") as progress:
+    # Not `opened`: the store may be one that nobody has used yet.
+    manager = SessionManager(named.url(options.store), namespace=options.namespace)
+    with manager, _read(options.file) as file, Progress("lines read") as progress:
         arriving = _Arriving(_movable(manager), manager.engine.now())
         for number, line in enumerate(iter(lambda: file.readline(_LONGEST + 1), ""), 1):
             try:

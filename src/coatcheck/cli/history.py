@@ -12,7 +12,7 @@ from coatcheck.audit import AuditTrail
 from coatcheck.trail import AuditEntry
 
 from . import output
-from .command import Command
+from .command import Command, opened
 
 _EVERY = 0.5
 """Seconds between two looks."""
@@ -20,6 +20,7 @@ _NONE = "nothing is kept: give the application's manager audit=timedelta(days=90
 
 
 def _trail(options: argparse.Namespace) -> AuditTrail:
+    opened(options).close()  # is it there?
     return AuditTrail(options.store, namespace=options.namespace, retention=None)
 
 

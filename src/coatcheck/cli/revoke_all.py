@@ -36,7 +36,7 @@ def _add(parser: argparse.ArgumentParser) -> None:
         help='only sessions created up to then: "2026-01-31T18:00:00Z", "2h" ago',
     )
     parser.add_argument("--reason", default="revoked", help="what the next requests are told (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="say how many there are, and end none")
+    parser.add_argument("--dry-run", action="store_true", help="say how many are live in all, and end none")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
