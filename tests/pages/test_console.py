@@ -7,7 +7,9 @@ from datetime import timedelta
 import pytest
 from starlette.applications import Starlette
 
-from coatcheck.pages import chart
+from coatcheck import Session, SessionManager
+from coatcheck.errors import ConfigurationError
+from coatcheck.pages import Ask, Console, answer, chart
 from coatcheck.testing import FakeClock
 from coatcheck.trail import AuditEntry
 from tests.pages.conftest import Visits
@@ -29,6 +31,20 @@ def test_only_who_is_allowed_sees_anything(visits: Visits, path: str) -> None:
         page = visitor.get(path)
         assert visitor.status == status
         assert "ada" not in page.removeprefix("To the content Signed in as ada")
+
+
+def test_an_asynchronous_permission_lets_nobody_into_synchronous_pages() -> None:
+    """Its coroutine, unasked, would be true for everybody."""
+
+    async def nobody(_: Session) -> bool:
+        return False
+
+    with SessionManager("memory://", namespace="console-sync") as manager:
+        session = manager.load(None)
+        session.login("mallory")
+        session = manager.load(manager.commit(session).token)
+        with pytest.raises(ConfigurationError, match="plain"):
+            answer(Console(nobody), Ask("GET", "/", "/console", session), manager)
 
 
 def test_no_user_ends_anything_with_an_operators_form(visits: Visits) -> None:
