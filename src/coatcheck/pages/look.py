@@ -135,5 +135,7 @@ class Look:
 
 
 def _link(base: str, path: str, query: dict[str, object]) -> str:
+    # Never two slashes at the beginning: that is another host's address.
+    base = f"/{base.lstrip('/')}" if base else ""
     given = {name: value for name, value in query.items() if value is not None}
     return f"{quote(base, safe='/')}{path}{'?' if given else ''}{urlencode(given)}"
