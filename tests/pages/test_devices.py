@@ -37,7 +37,7 @@ def test_all_others_are_signed_out_and_this_one_stays(visits: Visits) -> None:
     """Nobody else's."""
     one, others, bob = visits("ada"), [visits("ada") for _ in range(3)], visits("bob")
     one.get("/devices/")
-    assert "3 devices were signed out." in one.post("/devices/")
+    assert "3 devices were signed out." in one.post("/devices/", others="1")
     assert [other.http.get("/devices/").status_code for other in others] == [401] * 3
     assert bob.http.get("/devices/").status_code == one.http.get("/devices/").status_code == 200
 
@@ -74,7 +74,7 @@ def test_who_finds_a_browser_open_is_asked_to_sign_in_again(visits: Visits, cloc
     ada = visits("ada")
     ada.get("/devices/")
     clock.advance(timedelta(minutes=11))
-    assert "Please sign in again" in ada.post("/devices/")
+    assert "Please sign in again" in ada.post("/devices/", others="1")
     assert ada.status == 403
     assert "Please sign in again" in ada.get("/devices/")
 
@@ -133,6 +133,15 @@ def test_what_is_not_there_is_not_found(visits: Visits, method: str, path: str) 
     """In plain words, changing nothing."""
     ada = visits("ada")
     assert ada.http.request(method, path).status_code in (403, 404)
+
+
+def test_a_form_that_broke_off_ends_less_and_never_more(visits: Visits) -> None:
+    """A connection that ends in the midst of it leaves the token and no handle: that is not "all others"."""
+    ada, other = visits("ada"), visits("ada")
+    ada.get("/devices/")
+    assert "Nothing was changed" in ada.post("/devices/")
+    assert ada.status == 400
+    assert other.http.get("/devices/").status_code == 200
 
 
 def test_a_form_that_is_too_large_is_refused(visits: Visits) -> None:

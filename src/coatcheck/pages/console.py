@@ -88,7 +88,7 @@ class Console:
         )
 
     def _user(self, ask: Ask, manager: Any) -> Steps:
-        user = ask.query.get("id", "").strip()
+        user = ask.query.get("id", "")
         if not 0 < len(user) <= _MAX_USER:
             return self._look.see(ask, "/")
         found = yield manager.sessions(user, limit=SHOWN + 1, after=ask.query.get("after"), current=ask.session)
@@ -142,6 +142,8 @@ class Console:
 
     def _new_events(self, ask: Ask, manager: Any) -> Steps:
         """What came since, for the script."""
+        # A page that is open is not somebody who is there (ASVS 7.3.1).
+        manager.engine.unattended(ask.session)
         entries: list[AuditEntry] = []
         if manager.audit is not None:
             entries = yield manager.history(limit=SHOWN)
@@ -154,7 +156,8 @@ class Console:
     # -- ending ------------------------------------------------------------------------------------------
 
     def _end_user(self, ask: Ask, manager: Any) -> Steps:
-        user = ask.form.get("id", "")
+        # Of the address, where every character is what it was: a form's line breaks are not.
+        user = ask.query.get("id", "")
         if not 0 < len(user) <= _MAX_USER:
             return self._look.see(ask, "/")
         # Who ends all of their own stays where they are.
