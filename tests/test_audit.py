@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import AsyncSessionManager, AuditEntry, AuditTrail, Event, SessionManager
+from coatcheck import AsyncSessionManager, AuditEntry, AuditTrail, Client, Event, SessionManager
 from coatcheck.errors import ConfigurationError, ReauthenticationRequired, StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.sqlite import SQLiteStore
@@ -73,6 +73,17 @@ def test_logins_and_ends_are_kept_with_who_and_why(manager: SessionManager) -> N
     assert [one.detail.get("by") for one in manager.history()] == [
         *("the operator", "bob's boss", None, "support: eve", None, None, None)
     ]
+
+
+def test_a_sign_in_is_kept_with_its_address(manager: SessionManager) -> None:
+    """And with the session that it came from (ASVS 16.2.1)."""
+    session = manager.load(None, Client("192.0.2.7", "curl/8"))
+    session["cart"] = [1]
+    visitor = manager.load(manager.commit(session).token, Client("192.0.2.7", "curl/8"))
+    visitor.login("ada")
+    manager.commit(visitor)
+    assert told(manager) == [("authenticated", "ada", None)]
+    assert manager.history()[0].detail == {"ip": "192.0.2.7", "from": session.handle}
 
 
 def test_tickets_are_kept_by_purpose(manager: SessionManager) -> None:

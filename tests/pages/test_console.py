@@ -50,6 +50,16 @@ def test_an_asynchronous_permission_lets_nobody_into_synchronous_pages() -> None
             answer(Console(nobody), Ask("GET", "/", "/console", session), manager)
 
 
+def test_who_is_refused_is_in_the_log(visits: Visits, caplog: pytest.LogCaptureFixture) -> None:
+    """Who has no permission, and a form without the right token, in a line each that nobody can break (ASVS 16.3.2,
+    16.3.3)."""
+    mallory = visits("mall\nory")
+    mallory.get("/console/")
+    assert f"the console was refused to session={mallory.handle} user='mall\\nory'" in caplog.text
+    mallory.post("/console/user?id=ada", forged=True, _csrf="x")
+    assert "csrf_refused reason='token-wrong'" in caplog.text
+
+
 def test_no_user_ends_anything_with_an_operators_form(visits: Visits) -> None:
     """The permission comes before the form, and the form's token is the session's own."""
     ada, mallory = visits("ada"), visits("mallory")

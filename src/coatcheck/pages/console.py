@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Unpack
 
+from ..events import logger
 from ..session import Session
 from ..trail import AuditEntry
 from . import chart
@@ -54,6 +55,8 @@ class Console:
         if reply := self._look.first(ask, manager):
             return reply
         if not (yield self._allowed(ask.session)):
+            # ASVS 16.3.2. repr: a user id with a line break must not forge a second line.
+            logger.warning("the console was refused to session=%s user=%r", ask.session.handle, ask.session.user_id)
             return self._look.message(ask, 403, "Not allowed", "This page is for those who look after the sessions.")
         page = self._pages.get(("GET" if ask.method == "HEAD" else ask.method, ask.path or "/"))
         if page is None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from ..csrf import refuse_token
 from ..errors import ConfigurationError
 from ..html import csrf_input
 from ..replies import Reply
@@ -70,6 +71,8 @@ class Look:
             return self.message(ask, 401, "Please sign in", "This page is for who is signed in.", sign_in=True)
         # Also where the application's own check is off, or looks for a token of its own.
         if ask.method == "POST" and not manager.engine.csrf_matches(ask.session, ask.form.get("_csrf", "")):
+            refusal = refuse_token(ask.method, f"{ask.base}{ask.path}", shown="_csrf" in ask.form)
+            manager.engine.emit("csrf_refused", reason=refusal.reason, detail={"why": refusal.log})
             text = "Nothing was changed. Go back, reload the page and try again."
             return self.message(ask, 403, "This form is too old", text)
         return None
