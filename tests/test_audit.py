@@ -201,6 +201,18 @@ def test_a_trail_whose_store_is_down_goes_on_later(
     trail.close()
 
 
+def test_closing_does_not_sleep_through_the_stores_return(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a long outage the next attempt is a minute away; who closes asks for it now."""
+    monkeypatch.setattr("coatcheck.audit._PAUSE", 3600.0)
+    trail = AuditTrail(Refusing(StoreUnavailable("down")))
+    trail(event(0))
+    trail.close()
+    assert "did not keep" not in caplog.text
+    assert [one.reason for one in trail.entries()] == ["0"]
+
+
 def test_closing_writes_what_waits(tmp_path: Path) -> None:
     """A worker that is told to stop takes nothing with it."""
     url = f"sqlite:///{tmp_path}/s.db"
@@ -354,7 +366,7 @@ def test_a_store_that_fails_half_way_is_given_one_entry_at_a_time(monkeypatch: p
             if len(given) == 1:
                 held.wait(30)
             for one in entries:
-                if one.reason == "3" and len(given) < 8:
+                if one.reason == "3" and len(given) < 30:
                     raise StoreUnavailable("this node is down")
                 super().append([one], keep)
 
@@ -367,7 +379,7 @@ def test_a_store_that_fails_half_way_is_given_one_entry_at_a_time(monkeypatch: p
     assert trail.flush(30)
     kept = [one.reason for one in trail.entries()]
     assert sorted(map(str, set(kept))) == ["0", "1", "2", "3", "4", "5"]
-    assert max(kept.count(one) for one in kept) <= 2
+    assert max(kept.count(one) for one in kept) <= 3
     trail.close()
 
 

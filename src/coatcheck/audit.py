@@ -38,7 +38,7 @@ KEPT = frozenset(
 _MOST_WAITING = 10_000
 """Entries that wait for the store: about 5 MB. What comes beyond is counted, and lost."""
 _BATCH = 200
-_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_SHORTEST_PAUSE, _PAUSE, _LONGEST_PAUSE = 0.1, 1.0, 60.0
 _PATIENCE = 2.0
 _TRIM_EVERY = 3600.0
 
@@ -85,7 +85,7 @@ class AuditTrail:
         self._changed = threading.Condition()
         self._writer: threading.Thread | None = None
         self._over = self._awaited = False
-        self._taken = self._done = self._lost = 0
+        self._taken = self._done = self._lost = self._pressing = 0
         return None
 
     def __call__(self, event: Event) -> None:
@@ -143,9 +143,12 @@ class AuditTrail:
         """Wait until all that was taken so far is kept, for at most so many seconds; whether it is."""
         with self._changed:
             taken = self._taken
+            self._pressing += 1
+            self._changed.notify_all()
             if self._waiting and not self._over:
                 self._begin()
             self._changed.wait_for(lambda: self._done >= taken or self._writer is None, timeout)
+            self._pressing -= 1
             return self._done >= taken
 
     def close(self) -> None:
@@ -190,7 +193,9 @@ class AuditTrail:
                 size = 1
                 logger.warning("the audit trail waits for its store: %s", error)
                 with self._changed:
-                    self._changed.wait_for(lambda: self._over, pause)
+                    self._changed.wait_for(lambda: self._over or self._pressing, pause)
+                    if self._pressing:  # somebody waits, and the store may be back since
+                        self._changed.wait_for(lambda: self._over, _SHORTEST_PAUSE)
                 pause = min(2 * pause, _LONGEST_PAUSE)
             except Exception:  # noqa: BLE001 (whatever a store raises; it is logged below)
                 # What no store can hold must not hold up what comes after it.

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+from coatcheck import SessionManager
+from coatcheck.pages import MAX_BODY, Ask, Devices, answer, fields
 from coatcheck.testing import FakeClock
 from tests.pages.conftest import Visits
 from tests.pages.site import Visitor, site
@@ -192,3 +194,28 @@ def test_a_store_that_is_down_is_said_and_signs_nobody_out(app: Starlette, visit
     assert ada.http.get("/devices/").status_code == 503
     store.sessions = kept
     assert ada.http.get("/devices/").status_code == 200
+
+
+def test_fields_are_text_and_bounded_whatever_the_network_sends() -> None:
+    """Lone surrogates, as a server makes them of bytes that are no UTF-8, would be refused by stores."""
+    for hostile in ("id=\udcff", "id=%ed%a0%80", "id=\xe4", b"id=\xff"):
+        fields(hostile)["id"].encode()
+    assert len(fields("id=" + "x" * 99_999)["id"]) < MAX_BODY
+    assert len(fields("&".join(f"{n}=x" for n in range(99)))) == 20
+    assert fields("id=ada&id=eve") == {"id": "ada"}
+
+
+@pytest.mark.parametrize(
+    ("stylesheet", "source"),
+    [
+        ("https://cdn.example/brand.css", "'self' https://cdn.example;"),
+        ("//cdn.example/brand.css", "'self' cdn.example;"),
+        ("/brand.css", "'self';"),
+    ],
+)
+def test_ones_own_style_sheet_is_allowed_by_the_policy(stylesheet: str, source: str) -> None:
+    """And nothing else of its host's kind."""
+    with SessionManager("memory://", namespace="look") as manager:
+        ask = Ask("GET", "/", "/devices", manager.load(None))
+        reply = answer(Devices(stylesheet=stylesheet), ask, manager)
+    assert f"style-src {source}" in dict(reply.text_headers)["content-security-policy"]

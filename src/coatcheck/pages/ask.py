@@ -48,8 +48,9 @@ class Page(Protocol):
 def fields(text: str | bytes) -> dict[str, str]:
     """The fields of a query or of a short form; of one that is there twice the first. What is more than twenty, or no
     UTF-8, is left out."""
-    if isinstance(text, bytes):
-        text = text[:MAX_BODY].decode("ascii", "replace")
+    if isinstance(text, str):
+        text = text.encode("ascii", "replace")  # a server may hand on what is no text at all
+    text = text[:MAX_BODY].decode("ascii", "replace")
     found: dict[str, str] = {}
     for name, value in parse_qsl("&".join(text.split("&", _MAX_FIELDS)[:_MAX_FIELDS]), errors="replace"):
         found.setdefault(name, value)

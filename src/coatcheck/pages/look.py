@@ -56,7 +56,7 @@ class Look:
             lstrip_blocks=True,
         )
         place = urlsplit(stylesheet or "")
-        own = f" {place.scheme}://{place.netloc}" if place.netloc else ""
+        own = f" {place.scheme}{'://' if place.scheme else ''}{place.netloc}" if place.netloc else ""
         # Nothing that a visitor or a client sent can run here, or send anything elsewhere.
         self._policy = (
             f"default-src 'none'; style-src 'self'{own}; script-src 'self'; connect-src 'self'; img-src 'self'; "
