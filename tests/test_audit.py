@@ -358,6 +358,7 @@ def test_what_is_not_kept_at_the_end_is_said(monkeypatch: pytest.MonkeyPatch, ca
 def test_a_store_that_fails_half_way_is_given_one_entry_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else each attempt would keep the first half of a batch once more, for as long as the rest fails."""
     monkeypatch.setattr("coatcheck.audit._PAUSE", 0.001)
+    monkeypatch.setattr("coatcheck.audit._SHORTEST_PAUSE", 0.001)
     given: list[int] = []
 
     class Half(MemoryStore):
@@ -366,7 +367,7 @@ def test_a_store_that_fails_half_way_is_given_one_entry_at_a_time(monkeypatch: p
             if len(given) == 1:
                 held.wait(30)
             for one in entries:
-                if one.reason == "3" and len(given) < 30:
+                if one.reason == "3" and len(given) < 12:
                     raise StoreUnavailable("this node is down")
                 super().append([one], keep)
 
