@@ -97,7 +97,7 @@ MAY_IMPORT = {
     "streams": "session events manager",
     "arrival": "errors session manager replies legacy exchange",
     "departure": "errors session events manager exchange engine.Commit engine.KEEP",
-    "pages": "errors html session trail replies manager",
+    "pages": "errors html session events csrf trail replies manager",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",
     # Siblings: none of them imports another.
     "stores.memory": f"{CONTRACT} offload",

@@ -111,8 +111,8 @@ def test_it_needs_nothing_newer_than_redis_6_2(store: RedisStore, client: Any) -
     store.create(record(), NOW)
     for script in (value for value in vars(scripts).values() if isinstance(value, scripts.Script)):
         sent.update(re.findall(r"call\('([A-Z]+)'", script.text))
-    needs = (*scripts.NEEDS, *scripts.NEEDS_FOR_A_TRAIL)
-    assert sent == set(needs) - {"WAIT"}
+    needs = {*scripts.NEEDS, *scripts.TRAIL_NEEDS}
+    assert sent == needs - {"WAIT"}
     docs = client.execute_command("COMMAND DOCS", *needs)
     since = [tuple(map(int, facts[b"since"].split(b"."))) for facts in docs.values()]
     assert len(since) == len(needs)
@@ -128,7 +128,7 @@ def test_a_user_with_just_the_listed_commands_can_do_everything(redis_url: str, 
             _everything(store)
             with pytest.raises(StoreUnavailable):
                 _trail(store)
-            client.execute_command("ACL", "SETUSER", "app", *(f"+{name.lower()}" for name in scripts.NEEDS_FOR_A_TRAIL))
+            client.execute_command("ACL", "SETUSER", "app", *(f"+{name.lower()}" for name in scripts.TRAIL_NEEDS))
             _trail(store)
     finally:
         client.execute_command("ACL", "DELUSER", "app")
