@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
@@ -54,18 +54,11 @@ class Visit(Exchange[AsyncSessionManager]):
         self.guard: Guard | None = None
         """While a websocket or a stream of events is open, who closes it with its session."""
 
-    async def serve(self) -> None:
-        """Answer where the application must not or cannot; else let it."""
+    def serve(self) -> Awaitable[None]:
+        """Answer where the application must not see the request; else let it."""
         if self.unsafe and (reply := self.from_elsewhere()):
-            await self.answer(reply)
-        elif self.excluded:
-            await self.app(self.scope, self.receive, self.send)
-        elif reply := await aarrive(self):
-            await self.answer(reply)
-        else:
-            self.opened()
-            if not self.unsafe or await self.has_token():
-                await self.run()
+            return self.answer(reply)
+        return self.app(self.scope, self.receive, self.send) if self.excluded else self.run()
 
     def gather(self) -> None:
         """Before a commit: where a framework has its own ways to change a session, do what they did to it. Never
@@ -114,7 +107,13 @@ class Visit(Exchange[AsyncSessionManager]):
     # -- around the application --------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Call the application; commit before its response starts, and once more at its end."""
+        """Load the session and call the application; commit before its response starts, and once more at its end."""
+        if reply := await aarrive(self):
+            await self.answer(reply)
+            return
+        self.opened()
+        if self.unsafe and not await self.has_token():
+            return
         try:
             try:
                 await self.app(self.scope, self.hearing if self.websocket else self.receive, self.sending)
