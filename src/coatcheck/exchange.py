@@ -198,6 +198,13 @@ class Exchange(Generic[M]):
         self.peer: str | None = peer
         self.websocket: bool = websocket
         self.unsafe: bool = websocket or method not in SAFE
+        self.held: float = LONGEST_UPLOAD if self.unsafe and not websocket else 0.0
+        """Seconds for which a proxy that waits for the whole of an upload may have kept it: see `rotation.judge`."""
+        # It knows nothing of this exchange: a session that did would be garbage only the collector finds.
+        self.client: ClientSource = partial(_client, headers, peer)
+        """Who asks, to be found out when it is to be kept."""
+        self.excluded: bool = front.exclude.match(path)
+        """Whether this path has no session."""
         self.by_header: bool = front.header is not None and front.header in headers
         # Browsers send Sec-Fetch-* exactly where they take Secure cookies, even behind a proxy that hides https.
         self.secure: bool = (
@@ -213,23 +220,6 @@ class Exchange(Generic[M]):
         )
 
     # -- before the application --------------------------------------------------------------------------
-
-    @property
-    def excluded(self) -> bool:
-        """Whether this path has no session."""
-        exclude = self.front.exclude
-        return bool(exclude) and exclude.match(self.path)
-
-    @property
-    def held(self) -> float:
-        """Seconds for which a proxy that waits for the whole of an upload may have kept it: see `rotation.judge`."""
-        return LONGEST_UPLOAD if self.unsafe and not self.websocket else 0.0
-
-    @property
-    def client(self) -> ClientSource:
-        """Who asks, to be found out when it is to be kept."""
-        # It knows nothing of this exchange: a session that did would be garbage only the collector finds.
-        return partial(_client, self.headers, self.peer)
 
     def token(self) -> str | None:
         """The token that was sent, or None."""

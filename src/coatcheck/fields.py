@@ -16,13 +16,17 @@ from .errors import SessionDataError
 class Fields(dict[str, Any]):
     """A dict of fields that can be stored."""
 
-    _text = "{}"
-    """The fields as this request last knew them to be stored."""
-    _accessed = False
-    _written = False
-    _flat: bool | None = None
-    _since: set[str] | None = None
-    """What was set since the field was that says who is logged in; None while that was not."""
+    __slots__ = ("_accessed", "_flat", "_since", "_text", "_written")
+
+    def __init__(self) -> None:
+        """Without any, yet."""
+        self._text: str = "{}"
+        """The fields as this request last knew them to be stored."""
+        self._accessed: bool = False
+        self._written: bool = False
+        self._flat: bool | None = None
+        self._since: set[str] | None = None
+        """What was set since the field was that says who is logged in; None while that was not."""
 
     def _named(self, key: str) -> None:
         """A field of that name is being set."""

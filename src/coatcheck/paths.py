@@ -25,9 +25,6 @@ class Paths:
         """All of them."""
         return self._exact
 
-    def __bool__(self) -> bool:
-        return bool(self._exact)
-
     def match(self, path: str) -> bool:
         """Whether a raw path is one of them."""
         return path in self._exact or path.startswith(self._prefixes)

@@ -71,39 +71,52 @@ def user_id_text(user_id: UserId) -> str:
 class Session(Fields):
     """One client's session. Made by a manager's `load`; written by its `commit`."""
 
-    _record: Record | None = None
+    # What every request touches: a slot costs a fraction of what the dict of a dict's subclass does. That one is made
+    # for what follows only where a request needs it.
+    __slots__ = (
+        *("__dict__", "__weakref__", "_around", "_began", "_called", "_client", "_due", "_held", "_pending"),
+        *("_record", "_responded", "_seen_seq", "_settles", "_shown", "_token"),
+    )
+
+    _record: Record | None
     """As it was loaded, or as this request stored it; None while nothing is stored."""
-    _shown: Shown | None = None
-    _token: str | None = None
-    _settles: int | None = None
-    _due = False
+    _shown: Shown | None
+    _token: str | None
+    _settles: int | None
+    _due: bool
     """Whether a touch or a rotation fell due with its request."""
-    _seen_seq = 0
+    _seen_seq: int
     """The newest patch in the data as it was loaded; later commits of a stream have not seen more."""
-    _ended_reason: str | None = None
-    _held = 0.0
+    _held: float
     """Seconds for which the request may have been under way before it arrived."""
+    _pending: PendingLogin | None
+    _called: bool
+    """Whether a verb was called that the next commit has to carry out."""
+    _responded: bool
+
+    _ended_reason: str | None = None
     _field_user: str | None = None
     """Who was logged in by `user_field` when it was loaded."""
     _ending: Record | None = None
     """A logout: this one is to be ended by the commit, whatever else happens."""
-    _pending: PendingLogin | None = None
     _rotating: PendingLogin | None = None
     _idle: float | None = None
     _expires_at: float | None = None
     _remember: bool | None = None
     """Asked for by an integration: whether the cookie survives the browser, whatever `login` or the policy said."""
-    _called = False
-    """Whether a verb was called that the next commit has to carry out."""
-    _responded = False
     _wanted = False
     """It is to be stored even if it is empty."""
 
     def __init__(self, around: Surroundings, began: float, client: ClientSource = None) -> None:
         """Use a manager's `load`; an anonymous session that nothing has stored yet."""
+        Fields.__init__(self)  # by name: before Python 3.12 `super()` costs as much as what is called
         self._around = around
         self._began = began
         self._client = client
+        self._held = 0.0
+        self._record = self._shown = self._token = self._settles = self._pending = None
+        self._due = self._called = self._responded = False
+        self._seen_seq = 0
 
     # -- who and what it is ------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """No change makes a request dearer unseen. What is counted is instructions, so a busy machine fails nothing.
 
 Not in it: the kernel and waiting, which are for `make bench`; and Redis, where the event loop turns more often on a
-busy machine (0.66 was measured for a read): `python -m tests.cost` counts it, without a limit.
+busy machine (0.62 was measured for a read): `python -m tests.cost` counts it, without a limit.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from tests.servers import needed
 from .counting import Counts, instructions
 
 LIMITS = {
-    # A read that needs no I/O: the integration, the cookie, the token's signature, the record. 0.296 measured.
-    "memory read": 0.312,
-    # As memory, and a look at whether anybody has written to the file. 0.330 measured.
-    "SQLite read": 0.346,
-    # As memory, whatever the store is: it is not asked. 0.295 measured.
-    "near read": 0.312,
-    # A transaction on the store's thread. 2.76 measured.
-    "SQLite write": 2.9,
+    # A read that needs no I/O: the integration, the cookie, the token's signature, the record. 0.243 measured.
+    "memory read": 0.256,
+    # As memory, and a look at whether anybody has written to the file. 0.272 measured.
+    "SQLite read": 0.286,
+    # As memory, whatever the store is: it is not asked. 0.243 measured.
+    "near read": 0.256,
+    # A transaction on the store's thread. 2.51 measured.
+    "SQLite write": 2.65,
 }
 """What a request may cost above the bare page, in units of what PyJWT takes to check an HS256 token. About 5 % above
 what is measured: whoever makes a request cheaper lowers its limit, and whoever raises one says why in the commit."""

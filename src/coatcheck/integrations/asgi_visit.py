@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
@@ -27,16 +27,6 @@ _ENDS = frozenset({"http.response.body", "websocket.close"})
 class Visit(Exchange[AsyncSessionManager]):
     """One request or websocket on its way through the middleware."""
 
-    started: bool = False
-    answered: bool = False
-    failed: bool = True
-    """Until a response below 500 starts."""
-    spoiled = False
-    """Whether it has failed whatever the status."""
-    error: Exception | None = None
-    guard: Guard | None = None
-    """While a websocket or a stream of events is open, who closes it with its session."""
-
     def __init__(self, app: App, front: Front[AsyncSessionManager], scope: Scope, receive: Receive, send: Send) -> None:
         self.app: App = app
         self.scope: Scope = scope
@@ -44,7 +34,8 @@ class Visit(Exchange[AsyncSessionManager]):
         self.send: Send = send
         raw: bytes | None = scope.get("raw_path")
         peer = scope.get("client")
-        super().__init__(
+        Exchange.__init__(  # by name: before Python 3.12 `super()` costs as much as what is called
+            self,
             front,
             joined(scope["headers"]),
             method=scope.get("method", "GET"),
@@ -54,19 +45,21 @@ class Visit(Exchange[AsyncSessionManager]):
             peer=peer[0] if peer else None,
             websocket=scope["type"] == "websocket",
         )
+        self.started: bool = False
+        self.answered: bool = False
+        self.failed: bool = True
+        """Until a response below 500 starts."""
+        self.spoiled: bool = False
+        """Whether it has failed whatever the status."""
+        self.error: Exception | None = None
+        self.guard: Guard | None = None
+        """While a websocket or a stream of events is open, who closes it with its session."""
 
-    async def serve(self) -> None:
-        """Answer where the application must not or cannot; else let it."""
+    def serve(self) -> Awaitable[None]:
+        """Answer where the application must not see the request; else let it."""
         if self.unsafe and (reply := self.from_elsewhere()):
-            await self.answer(reply)
-        elif self.excluded:
-            await self.app(self.scope, self.receive, self.send)
-        elif reply := await aarrive(self):
-            await self.answer(reply)
-        else:
-            self.opened()
-            if not self.unsafe or await self.has_token():
-                await self.run()
+            return self.answer(reply)
+        return self.app(self.scope, self.receive, self.send) if self.excluded else self.run()
 
     def gather(self) -> None:
         """Before a commit: where a framework has its own ways to change a session, do what they did to it. Never
@@ -115,7 +108,13 @@ class Visit(Exchange[AsyncSessionManager]):
     # -- around the application --------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Call the application; commit before its response starts, and once more at its end."""
+        """Load the session and call the application; commit before its response starts, and once more at its end."""
+        if reply := await aarrive(self):
+            await self.answer(reply)
+            return
+        self.opened()
+        if self.unsafe and not await self.has_token():
+            return
         try:
             try:
                 await self.app(self.scope, self.hearing if self.websocket else self.receive, self.sending)
@@ -139,17 +138,15 @@ class Visit(Exchange[AsyncSessionManager]):
             raise
         if self.error is not None:
             raise self.error
-        if not self.answered and self._has_more():
-            await self._settle(failed=self.failed)
+        if not self.answered:
+            self.gather()
+            if has_more(self, self.session):
+                await self._settle(failed=self.failed)
 
     async def _settle(self, failed: bool) -> None:
         """The commit after the response."""
         self.gather()
         await asettle(self.front.manager, self.session, failed=failed)
-
-    def _has_more(self) -> bool:
-        self.gather()
-        return has_more(self, self.session)
 
     async def sending(self, message: Message) -> None:
         """What the application sends, with the session's part in the message that starts the response."""
@@ -213,10 +210,13 @@ def _type(start: Message) -> str:
     """The type of the body that starts here, "" for none; an open websocket is a stream as well."""
     if start["type"] == "websocket.accept":
         return EVENTS
+    found = b""
     headers: Iterable[tuple[bytes, bytes]] = start.get("headers") or ()
-    value = dict(headers).get(b"content-type")
-    # ASGI wants lower case, and not everybody gives it.
-    return (value or next((one for name, one in headers if name.lower() == b"content-type"), b"")).decode("latin-1")
+    for name, value in headers:
+        # ASGI wants lower case, and not everybody gives it. Of several browsers take the last.
+        if name.lower() == b"content-type":
+            found = value
+    return found.decode("latin-1")
 
 
 def _with(message: Message, told: Told) -> Message:
@@ -224,7 +224,8 @@ def _with(message: Message, told: Told) -> Message:
     if told.vary is None:
         return message
     headers: list[tuple[bytes, bytes]] = list(message.get("headers") or ())
-    headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in told.add]
+    if told.add:
+        headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in told.add]
     if told.no_store:
         headers = [pair for pair in headers if not pair[0].lower().endswith(_CACHE_RULES)]
         headers.append((b"cache-control", b"no-store"))

@@ -102,12 +102,11 @@ class LitestarVisit(Visit):
 
     def __init__(self, app: App, config: Config, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(app, config.front, scope, receive, send)
-        self._config = config
+        self.excluded: bool = self._is_excluded(config)
 
-    @property
-    def excluded(self) -> bool:
+    def _is_excluded(self, config: Config) -> bool:
         """Whether this handler or this path has no session, in Litestar's ways of saying so."""
-        scope, config = self.scope, self._config
+        scope = self.scope
         handler = scope.get("route_handler")
         if scope["type"] not in config.scopes or (handler and handler.opt.get(config.exclude_opt_key)):
             return True
