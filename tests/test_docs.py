@@ -11,6 +11,7 @@ from types import ModuleType
 import pytest
 
 import tests.quiet  # noqa: F401 (Pyramid's page)
+from coatcheck.stores import memory
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -31,6 +32,7 @@ def test_every_link_between_documents_leads_to_a_file(document: Path) -> None:
 def test_every_python_example_runs(document: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ```python blocks of a document run in their order, as one module, in an empty folder; then its tests do."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(memory, "_shared", {})  # memory:// is the process's, and other tests are in it
     text = document.read_text()
     module = ModuleType(f"page_{document.stem}")
     monkeypatch.setitem(sys.modules, module.__name__, module)  # some frameworks look up who calls them
