@@ -11,7 +11,7 @@ from typing import Any
 from coatcheck.errors import CoatcheckError
 from coatcheck.keyring import generate_secret
 
-from . import completion, doctor, inspect, keys, migrate, move, revoke_all, sessions
+from . import completion, doctor, inspect, keys, migrate, move, revoke_all, sessions, stats
 from .command import add_common
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
@@ -24,7 +24,7 @@ _COMMANDS: dict[str, tuple[Any, str]] = {
 """A command, its module, and what `coatcheck --help` says of it."""
 
 
-_ON_STORES = (*sessions.COMMANDS, *revoke_all.COMMANDS, *inspect.COMMANDS)
+_ON_STORES = (*sessions.COMMANDS, *stats.COMMANDS, *revoke_all.COMMANDS, *inspect.COMMANDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -44,6 +44,13 @@ def pairs(values: Mapping[str, str]) -> None:
     sys.stdout.writelines(f"{name.ljust(width)}  {plain(value)}\n" for name, value in values.items())
 
 
+def number(count: int, *, exact: bool) -> str:
+    """A count; where it is an estimate, in three digits: "about 1,230,000"."""
+    if exact:
+        return f"{count:,}"
+    return f"about {round(count, min(0, 3 - len(str(count)))):,}"
+
+
 def facts(info: SessionInfo) -> dict[str, Any]:
     """What may be told of a session, for JSON."""
     return {
