@@ -99,7 +99,7 @@ MAY_IMPORT = {
     "streams": "session events manager",
     "arrival": "errors session manager replies legacy exchange",
     "departure": "errors session events manager exchange engine.Commit engine.KEEP",
-    "pages": "errors browsers html session trail replies manager",
+    "pages": "errors browsers tally html session trail replies manager",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",
     # Siblings: none of them imports another.
     "stores.memory": f"{CONTRACT} offload",
@@ -122,7 +122,7 @@ MAY_IMPORT = {
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
     "mover": f"{CONTRACT} milestones moving moving_store",
     "cli": (
-        "keyring errors feed store health manager moving_store mover stores.postgresql.schema info "
+        "keyring errors feed store tally health manager moving_store mover stores.postgresql.schema info "
         "hosts policy strength engine.Commit"
     ),
     "__main__": "cli",

@@ -70,6 +70,11 @@ def scaled(counts: Mapping[K, int], to: int) -> dict[K, int]:
     return found
 
 
+def rounded(count: int) -> int:
+    """An estimate as it may be told: three digits, as in 1,230."""
+    return round(count, min(0, 3 - len(str(count))))
+
+
 def sampled(counts: Stats, records: Sequence[Record], now: float) -> Stats:
     """Counts of all, with the ages and browsers of some live sessions, each of which had the same chance."""
     tally = Tally(now)

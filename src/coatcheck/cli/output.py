@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coatcheck.info import SessionInfo
+from coatcheck.tally import rounded
 
 
 def as_json(value: Any) -> None:
@@ -45,10 +46,8 @@ def pairs(values: Mapping[str, str]) -> None:
 
 
 def number(count: int, *, exact: bool) -> str:
-    """A count; where it is an estimate, in three digits: "about 1,230,000"."""
-    if exact:
-        return f"{count:,}"
-    return f"about {round(count, min(0, 3 - len(str(count)))):,}"
+    """A count; where it is an estimate, "about 1,230,000"."""
+    return f"{count:,}" if exact else f"about {rounded(count):,}"
 
 
 def facts(info: SessionInfo) -> dict[str, Any]:

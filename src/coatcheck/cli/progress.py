@@ -12,8 +12,8 @@ from coatcheck.errors import CoatcheckError
 
 from . import output
 
-EVERY = 1.0
-"""Seconds between two forms of the line."""
+EVERY = 2.0
+"""Seconds between two forms of the line: each may have the store count."""
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from coatcheck.store import Stats
 from . import output, progress
 from .command import Command, opened
 
-WITHIN = 0.5
+WITHIN = 0.3
 """Seconds for a look at how many are live, about."""
 
 _AGO = re.compile(r"(\d{1,6})(min|h|d)")

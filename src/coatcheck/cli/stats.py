@@ -11,7 +11,7 @@ from coatcheck.store import Stats
 from . import output, progress
 from .command import Command, opened
 
-WITHIN = 0.5
+WITHIN = 0.3
 """Seconds for which a large Redis is looked at: then a command, start included, answers within a second."""
 SHOWN = 10
 """Browsers that a person is shown."""
@@ -88,7 +88,7 @@ COMMANDS = (
         "stats",
         "count what is in the store",
         "Count what is in the store: live sessions, by age and browser, users, used tickets, size. A Redis that is too "
-        "large to be counted in half a second is estimated from a part. Ages and browsers are, in every store, from a "
+        "large to be counted in a moment is estimated from a part. Ages and browsers are, in every store, from a "
         "sample where there are many sessions.",
         _add,
         _run,

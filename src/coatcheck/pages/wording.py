@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ..browsers import browser, system
+from ..tally import rounded
 from ..trail import AuditEntry
 
 _HAPPENED = {
@@ -47,10 +48,10 @@ class Wording:
         return self._("%(browser)s on %(system)s") % {"browser": name, "system": where} if where else name
 
     def number(self, count: int, exact: bool) -> str:
-        """A count, as in "1,234"; where it is an estimate, in three digits, as in "about 1,230"."""
+        """A count, as in "1,234"; where it is an estimate, as in "about 1,230"."""
         if exact:
             return f"{count:,}"
-        return self._("about %(n)s") % {"n": f"{round(count, min(0, 3 - len(str(count)))):,}"}
+        return self._("about %(n)s") % {"n": f"{rounded(count):,}"}
 
     def ago(self, then: datetime) -> str:
         """How long ago that was."""
