@@ -124,7 +124,8 @@ def _profiles(figures: Figures) -> str:
 
 _ELSEWHERE = """\
 Each is a ratio of net figures but for the last lines. Listing and revoking one user's sessions is flat from ten
-thousand to a million sessions in the store: [scale](scale.md); the rest of how it grows: [growth](growth.md)."""
+thousand to a million sessions in the store: [scale](scale.md); the rest of how it grows: [growth](growth.md). Through
+real servers, driven by wrk: [served](performance-served.md)."""
 
 _LOST = """\
 Every class in which something else in the same framework, that can do it, is cheaper than Coatcheck on Redis, SQLite or

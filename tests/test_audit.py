@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -12,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from coatcheck import AsyncSessionManager, AuditEntry, AuditTrail, Event, SessionManager
+from coatcheck import AsyncSessionManager, AuditEntry, AuditTrail, Client, Event, SessionManager
 from coatcheck.errors import ConfigurationError, ReauthenticationRequired, StoreUnavailable
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.sqlite import SQLiteStore
@@ -71,6 +73,17 @@ def test_logins_and_ends_are_kept_with_who_and_why(manager: SessionManager) -> N
     assert [one.detail.get("by") for one in manager.history()] == [
         *("the operator", "bob's boss", None, "support: eve", None, None, None)
     ]
+
+
+def test_a_sign_in_is_kept_with_its_address(manager: SessionManager) -> None:
+    """And with the session that it came from (ASVS 16.2.1)."""
+    session = manager.load(None, Client("192.0.2.7", "curl/8"))
+    session["cart"] = [1]
+    visitor = manager.load(manager.commit(session).token, Client("192.0.2.7", "curl/8"))
+    visitor.login("ada")
+    manager.commit(visitor)
+    assert told(manager) == [("authenticated", "ada", None)]
+    assert manager.history()[0].detail == {"ip": "192.0.2.7", "from": session.handle}
 
 
 def test_tickets_are_kept_by_purpose(manager: SessionManager) -> None:
@@ -188,6 +201,18 @@ def test_a_trail_whose_store_is_down_goes_on_later(
     trail.close()
 
 
+def test_closing_does_not_sleep_through_the_stores_return(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a long outage the next attempt is a minute away; who closes asks for it now."""
+    monkeypatch.setattr("coatcheck.audit._PAUSE", 3600.0)
+    trail = AuditTrail(Refusing(StoreUnavailable("down")))
+    trail(event(0))
+    trail.close()
+    assert "did not keep" not in caplog.text
+    assert [one.reason for one in trail.entries()] == ["0"]
+
+
 def test_closing_writes_what_waits(tmp_path: Path) -> None:
     """A worker that is told to stop takes nothing with it."""
     url = f"sqlite:///{tmp_path}/s.db"
@@ -259,3 +284,122 @@ def test_while_sessions_move_the_trail_is_kept_where_they_go(tmp_path: Path) -> 
     with SessionManager(f"{old} -> {new}", audit=KEEP, secret="a secret of this test, and of it alone") as manager:
         sign_in(manager)
     assert [one.user_id for one in AuditTrail(new).entries()] == ["ada"]
+
+
+class Refusing(MemoryStore):
+    """A store that raises what a test says, once each."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__()
+        self.errors = list(errors)
+
+    def append(self, entries: list[AuditEntry], keep: float | None) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        super().append(entries, keep)
+
+
+@pytest.mark.parametrize("errors", [1, 2])
+def test_an_error_that_nobody_expects_loses_at_most_one_entry(errors: int, caplog: pytest.LogCaptureFixture) -> None:
+    """The writer that died of it would be the last: what came after would wait for ever."""
+    trail = AuditTrail(Refusing(*[ValueError("surrogates not allowed")] * errors))
+    for n in range(3):
+        trail(event(n))
+    assert trail.flush(30)
+    assert [one.reason for one in trail.entries()] == ["2", "1", "0"][: 4 - errors]
+    assert caplog.text.count("an entry of the audit trail was lost") == errors - 1
+    trail.close()
+
+
+def test_a_thread_that_cannot_be_started_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a limit of threads no request is told, and nothing is lost when the limit is over."""
+    trail = AuditTrail(MemoryStore())
+    with monkeypatch.context() as limit:
+
+        def fails(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        limit.setattr(threading.Thread, "start", fails)
+        trail(event(0))
+        assert not trail.flush(0.0)
+    trail(event(1))
+    assert trail.flush(30)
+    assert [one.reason for one in trail.entries()] == ["1", "0"]
+    trail.close()
+
+
+def test_an_event_that_comes_while_it_closes_is_kept_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the store hangs meanwhile: two writers would write the same entries, and take away each other's."""
+    monkeypatch.setattr("coatcheck.audit._PATIENCE", 0.05)
+    store = Slow()
+    trail = AuditTrail(store)
+    for n in range(3):
+        trail(event(n))
+    trail.close()
+    trail(event(3))
+    store.open.set()
+    for n in range(4, 6):
+        trail(event(n))
+    assert trail.flush(30)
+    assert [one.reason for one in trail.entries()] == ["5", "4", "3", "2", "1", "0"]
+    trail.close()
+
+
+def test_what_is_not_kept_at_the_end_is_said(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """A store that is down when the process ends: how many nobody will find."""
+    monkeypatch.setattr("coatcheck.audit._PATIENCE", 0.05)
+    trail = AuditTrail(Refusing(*[StoreUnavailable("down")] * 9))
+    for n in range(3):
+        trail(event(n))
+    trail.close()
+    assert "did not keep 3 entries that wait" in caplog.text
+
+
+def test_a_store_that_fails_half_way_is_given_one_entry_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each attempt would keep the first half of a batch once more, for as long as the rest fails."""
+    monkeypatch.setattr("coatcheck.audit._PAUSE", 0.001)
+    monkeypatch.setattr("coatcheck.audit._SHORTEST_PAUSE", 0.001)
+    given: list[int] = []
+
+    class Half(MemoryStore):
+        def append(self, entries: list[AuditEntry], keep: float | None) -> None:
+            given.append(len(entries))
+            if len(given) == 1:
+                held.wait(30)
+            for one in entries:
+                if one.reason == "3" and len(given) < 12:
+                    raise StoreUnavailable("this node is down")
+                super().append([one], keep)
+
+    held = threading.Event()
+    trail = AuditTrail(Half())
+    trail(event(0))
+    for n in range(1, 6):
+        trail(event(n))
+    held.set()
+    assert trail.flush(30)
+    kept = [one.reason for one in trail.entries()]
+    assert sorted(map(str, set(kept))) == ["0", "1", "2", "3", "4", "5"]
+    assert max(kept.count(one) for one in kept) <= 3
+    trail.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_of_multiprocessing_writes_what_waits_before_it_ends(tmp_path: Path) -> None:
+    """Its exit is os._exit, without what atexit was told in its parent."""
+    url = f"sqlite:///{tmp_path}/s.db"
+    code = f"""
+import multiprocessing
+from datetime import timedelta
+from coatcheck import SessionManager
+manager = SessionManager({url!r}, audit=timedelta(days=90))
+def work():
+    session = manager.load(None)
+    session.login("ada")
+    manager.commit(session)
+child = multiprocessing.get_context("fork").Process(target=work)
+child.start()
+child.join()
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    assert [one.name for one in AuditTrail(url).entries()] == ["authenticated"]

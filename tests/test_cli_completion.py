@@ -13,7 +13,7 @@ from coatcheck.cli import main
 
 COMMANDS = (
     *("keygen", "keys", "completion", "doctor", "migrate", "move", "inspect"),
-    *("list", "show", "revoke", "revoke-user", "revoke-all", "stats", "purge"),
+    *("list", "show", "revoke", "revoke-user", "revoke-all", "stats", "purge", "history", "watch", "export", "import"),
 )
 
 

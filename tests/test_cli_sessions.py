@@ -18,6 +18,8 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of an empty store, as the environment has it."""
     url = f"sqlite:///{tmp_path}/sessions.db"
     monkeypatch.setenv("COATCHECK_STORE", url)
+    with SessionManager(url) as manager:
+        manager.stats()
     return url
 
 

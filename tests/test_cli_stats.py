@@ -6,11 +6,12 @@ import json
 import threading
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from coatcheck import Client, SessionManager
-from coatcheck.cli import main, progress
+from coatcheck.cli import main, waiting
 from coatcheck.errors import StoreUnavailable
 from coatcheck.store import Ages, Stats
 
@@ -126,8 +127,8 @@ def test_exact_counts_all(large: list[float | None], capsys: pytest.CaptureFixtu
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """The one on which the command is typed; lines come quickly."""
     made = Terminal()
-    monkeypatch.setattr(progress, "sys", SimpleNamespace(stderr=made))  # pytest puts back the real one
-    monkeypatch.setattr(progress, "EVERY", 0.001)
+    monkeypatch.setattr(waiting, "sys", SimpleNamespace(stderr=made))  # pytest puts back the real one
+    monkeypatch.setattr(waiting, "EVERY", 0.001)
     return made
 
 
@@ -154,10 +155,10 @@ def test_revoke_all_says_how_many_are_left(
     """At a terminal, while it works; a script that wants JSON gets nothing but that."""
     ended = SessionManager.revoke_all
 
-    def revoke_all(manager: SessionManager, *arguments: object) -> int:
+    def revoke_all(manager: SessionManager, *arguments: Any, **named: Any) -> int:
         if not json_too:
             assert terminal.wrote.wait(30)
-        return ended(manager, *arguments)  # type: ignore[arg-type]
+        return ended(manager, *arguments, **named)
 
     monkeypatch.setattr(SessionManager, "revoke_all", revoke_all)
     assert main(["revoke-all", "--yes", *(["--json"] if json_too else [])]) == 0
@@ -180,7 +181,7 @@ def test_a_line_that_cannot_be_had_stops_nothing(terminal: Terminal) -> None:
         return "on its \x1b[2Jway"
 
     def work() -> None:
-        with progress.shown(line, quiet=False):
+        with waiting.shown(line, quiet=False):
             assert terminal.wrote.wait(30)
             raise KeyError("its own")
 

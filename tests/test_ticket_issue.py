@@ -200,7 +200,7 @@ def test_each_step_is_reported_by_its_public_name(desk: Desk) -> None:
     ]
     detail = {"jti": jti, "purpose": "download"}
     assert facts == [
-        ("ticket_issued", session.handle, "7", None, detail),
+        ("ticket_issued", session.handle, "7", None, detail | {"expires": f"{desk.now + 120:.0f}"}),
         ("ticket_redeemed", session.handle, "7", None, detail),
         ("ticket_refused", session.handle, "7", "spent", detail),
     ]

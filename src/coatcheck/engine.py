@@ -48,6 +48,10 @@ class Engine(Loading):
             return not (subject._written or subject._called or subject._wanted)
         return not (subject._due or subject._settles) and self.unchanged(subject)
 
+    def unattended(self, subject: Session) -> None:
+        """This request comes of a script's own accord, as a poll does: it does not count as use of the session."""
+        subject._due = False
+
     def want(self, subject: Session) -> None:
         """Let the next commit store a session that is empty, too: a framework's own verb asked for that."""
         subject._wanted = True

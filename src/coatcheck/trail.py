@@ -39,6 +39,11 @@ class Trails(Protocol):
         ...
 
 
+def row_number(place: str | None) -> int | None:
+    """The row that a place names, where places are numbers; None for what nobody gave out: it comes from an address."""
+    return int(place) if place and len(place) < 19 and place.isascii() and place.isdecimal() else None
+
+
 def dump_detail(entry: AuditEntry) -> str:
     """An entry's detail as text."""
     return json.dumps(entry.detail, ensure_ascii=False, separators=(",", ":"))

@@ -224,6 +224,25 @@ def test_an_administrator_signs_somebody_out_everywhere(device: Devices) -> None
     assert alice.alert == "You were signed out by an administrator."
 
 
+def test_an_administrator_sees_what_happens_in_the_console(device: Devices) -> None:
+    """Who signed in, from where; an end with a reason that its user is told. A viewer has no such page."""
+    boss, alice = device("morgan"), device("alice")
+    assert not alice.has("link", "Console")
+    assert alice.go("/console/").status == 403
+    boss.follow("Console")
+    boss.page.get_by_role("cell", name="Signed in").first.wait_for()
+    boss.fill("User", "alice")
+    boss.press("Search")
+    assert boss.heading == "Sessions of alice"
+    boss.fill("Reason, which the user's next request is told", "a lost phone")
+    boss.press("End all of them")
+    while not boss.has("cell", "a lost phone, by morgan"):
+        boss.page.reload()  # an entry is written a moment later
+    alice.go("/")
+    assert alice.alert == "You were signed out."
+    assert not boss.complaints
+
+
 def test_two_tabs_at_once_lose_nothing(device: Devices) -> None:
     """While the first tab saves the title slowly, the second saves the text: both are there."""
     browser = device("alice")

@@ -79,6 +79,8 @@ def bare_wsgi(environ: Any, start_response: Any) -> list[bytes]:
 
 wrapped = asgi.SessionMiddleware(bare, awaited())
 starlette_app = Starlette(middleware=[Middleware(SessionMiddleware, manager=awaited())])
+unserved_app = Starlette(middleware=[Middleware(SessionMiddleware, store="memory://", secret=KEY, namespace="basket")])
+unserved_wrong = Starlette(middleware=[Middleware(SessionMiddleware, store="redsi://cache:6379/0", secret=KEY)])
 wsgi_app = wsgi.SessionMiddleware(bare_wsgi, made(namespace="basket"))
 flask_app = flask.Flask("shop")
 flask_app.config.update(SECRET_KEY="dev", COATCHECK_STORE="memory://")

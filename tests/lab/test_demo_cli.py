@@ -160,6 +160,14 @@ def test_a_port_in_use_is_one_plain_line_with_the_remedy(demo: DemoServer) -> No
     )
 
 
+@pytest.mark.parametrize("port", ["http", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_told_in_words(port: str) -> None:
+    """Not by the name of a function of ours."""
+    done = _run("demo", f"--port={port}")
+    assert done.returncode == 2
+    assert "a number between 1 and 65535, as in PORT=9000" in done.stderr
+
+
 def test_the_data_folder_is_kept_when_it_was_asked_for(tmp_path: Path) -> None:
     """With --data a session, and a changed password, survive a restart."""
     folder = tmp_path / "vault"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 from starlette.applications import Starlette
 
-from coatcheck.pages import chart
+from coatcheck import Session, SessionManager
+from coatcheck.errors import ConfigurationError
+from coatcheck.pages import Ask, Console, answer, chart
 from coatcheck.store import Ages, Stats
 from coatcheck.testing import FakeClock
 from coatcheck.trail import AuditEntry
@@ -32,17 +37,41 @@ def test_only_who_is_allowed_sees_anything(visits: Visits, path: str) -> None:
         assert "ada" not in page.removeprefix("To the content Signed in as ada")
 
 
+def test_an_asynchronous_permission_lets_nobody_into_synchronous_pages() -> None:
+    """Its coroutine, unasked, would be true for everybody."""
+
+    async def nobody(_: Session) -> bool:
+        return False
+
+    with SessionManager("memory://", namespace="console-sync") as manager:
+        session = manager.load(None)
+        session.login("mallory")
+        session = manager.load(manager.commit(session).token)
+        with pytest.raises(ConfigurationError, match="plain"):
+            answer(Console(nobody), Ask("GET", "/", "/console", session), manager)
+
+
+def test_who_is_refused_is_in_the_log(visits: Visits, caplog: pytest.LogCaptureFixture) -> None:
+    """Who has no permission, and a form without the right token, in a line each that nobody can break (ASVS 16.3.2,
+    16.3.3)."""
+    mallory = visits("mall\nory")
+    mallory.get("/console/")
+    assert f"the console was refused to session={mallory.handle} user='mall\\nory'" in caplog.text
+    mallory.post("/console/user?id=ada", forged=True, _csrf="x")
+    assert "csrf_refused reason='token-wrong'" in caplog.text
+
+
 def test_no_user_ends_anything_with_an_operators_form(visits: Visits) -> None:
     """The permission comes before the form, and the form's token is the session's own."""
     ada, mallory = visits("ada"), visits("mallory")
     mallory.get("/devices/")
-    mallory.post("/console/user", id="ada")
+    mallory.post("/console/user?id=ada")
     assert mallory.status == 403
     mallory.post("/console/session", handle=ada.handle)
     assert mallory.status == 403
     operator = visits("operator")
     operator.get("/console/user?id=ada")
-    operator.post("/console/user", forged=True, id="ada")
+    operator.post("/console/user?id=ada", forged=True)
     assert operator.status == 403
     assert ada.http.get("/devices/").status_code == 200
 
@@ -123,7 +152,7 @@ def test_ending_a_session_or_all_of_a_users_binds_the_next_request(app: Starlett
     operator.post("/console/session", handle=ada.handle, reason="phone lost")
     assert [one.http.get("/devices/").status_code for one in (ada, also, bob)] == [401, 200, 200]
     operator.get("/console/user?id=ada")
-    assert "Done" in operator.post("/console/user", id="ada")
+    assert "Done" in operator.post("/console/user?id=ada")
     assert [one.http.get("/devices/").status_code for one in (ada, also, bob)] == [401, 401, 200]
     told(app)
     page = operator.get("/console/user?id=ada")
@@ -136,7 +165,7 @@ def test_an_operator_who_ends_all_of_their_own_stays(visits: Visits) -> None:
     operator, elsewhere = visits("operator"), visits("operator")
     operator.get("/console/user?id=operator")
     assert "End all but this one" in operator.html
-    operator.post("/console/user", id="operator")
+    operator.post("/console/user?id=operator")
     assert elsewhere.http.get("/console/").status_code == 401
     assert operator.http.get("/console/").status_code == 200
 
@@ -147,7 +176,7 @@ def test_ending_needs_a_sign_in_that_is_fresh(visits: Visits, clock: FakeClock) 
     clock.advance(timedelta(minutes=31))
     operator.get("/console/user?id=ada")
     assert operator.status == 200
-    assert "Please sign in again" in operator.post("/console/user", id="ada")
+    assert "Please sign in again" in operator.post("/console/user?id=ada")
     assert ada.http.get("/devices/").status_code in (200, 403)
 
 
@@ -180,6 +209,34 @@ def test_events_are_paged_back_to_the_first(app: Starlette, visits: Visits, monk
         later = operator.html.partition('href="/console/events?before=')[2].partition('"')[0]
         path = f"/console/events?before={later}" if later else ""
     assert seen == ["user-3", "user-2", "user-1", "user-0"]
+
+
+@pytest.mark.parametrize("user", [" ada", "ada\n", "a\nda", "a\x00da", "a&id=ada", "a+%61", "ädä"])
+def test_the_user_who_is_shown_is_the_one_who_is_ended(visits: Visits, user: str) -> None:
+    """Whatever the id is made of: as a browser sends the form, and never somebody whose id looks alike."""
+    ada, odd = visits("ada"), visits(user)
+    operator = visits("operator")
+    operator.get(f"/console/user?{urlencode({'id': user})}")
+    assert odd.handle in operator.html
+    assert ada.handle not in operator.html
+    action = re.findall(r'<form method="post" action="([^"]+)"', operator.html)[0]
+    fields: list[tuple[str, str]] = re.findall(r'<input type="hidden" name="([^"_]+)" value="([^"]*)"', operator.html)
+    # As browsers normalise a form's lines.
+    sent = {name: re.sub(r"\r\n?|\n", "\r\n", unescape(value)) for name, value in fields}
+    operator.post(unescape(action), forged=False, **sent)
+    assert [one.http.get("/devices/").status_code for one in (odd, ada)] == [401, 200]
+
+
+def test_a_page_that_is_open_does_not_keep_its_session_alive(app: Starlette, visits: Visits, clock: FakeClock) -> None:
+    """Its script asks every three seconds; nobody has to be there (ASVS 7.3.1)."""
+    operator, idle = visits("operator"), app.state.manager.policy.idle_timeout
+    for _ in range(30):
+        operator.get("/console/events/new")
+        assert operator.status == 200
+        clock.advance(idle / 30)
+    clock.advance(timedelta(seconds=1))
+    operator.get("/console/events/new")
+    assert operator.status == 401
 
 
 def test_hostile_names_are_text(app: Starlette, visits: Visits) -> None:

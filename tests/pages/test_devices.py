@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.applications import Starlette
 
+from coatcheck import SessionManager
+from coatcheck.pages import MAX_BODY, Ask, Devices, answer, fields
 from coatcheck.testing import FakeClock
 from tests.pages.conftest import Visits
 from tests.pages.site import Visitor, site
@@ -37,7 +39,7 @@ def test_all_others_are_signed_out_and_this_one_stays(visits: Visits) -> None:
     """Nobody else's."""
     one, others, bob = visits("ada"), [visits("ada") for _ in range(3)], visits("bob")
     one.get("/devices/")
-    assert "3 devices were signed out." in one.post("/devices/")
+    assert "3 devices were signed out." in one.post("/devices/", others="1")
     assert [other.http.get("/devices/").status_code for other in others] == [401] * 3
     assert bob.http.get("/devices/").status_code == one.http.get("/devices/").status_code == 200
 
@@ -74,7 +76,7 @@ def test_who_finds_a_browser_open_is_asked_to_sign_in_again(visits: Visits, cloc
     ada = visits("ada")
     ada.get("/devices/")
     clock.advance(timedelta(minutes=11))
-    assert "Please sign in again" in ada.post("/devices/")
+    assert "Please sign in again" in ada.post("/devices/", others="1")
     assert ada.status == 403
     assert "Please sign in again" in ada.get("/devices/")
 
@@ -135,6 +137,15 @@ def test_what_is_not_there_is_not_found(visits: Visits, method: str, path: str) 
     assert ada.http.request(method, path).status_code in (403, 404)
 
 
+def test_a_form_that_broke_off_ends_less_and_never_more(visits: Visits) -> None:
+    """A connection that ends in the midst of it leaves the token and no handle: that is not "all others"."""
+    ada, other = visits("ada"), visits("ada")
+    ada.get("/devices/")
+    assert "Nothing was changed" in ada.post("/devices/")
+    assert ada.status == 400
+    assert other.http.get("/devices/").status_code == 200
+
+
 def test_a_form_that_is_too_large_is_refused(visits: Visits) -> None:
     """Before it is read whole."""
     ada = visits("ada")
@@ -183,3 +194,28 @@ def test_a_store_that_is_down_is_said_and_signs_nobody_out(app: Starlette, visit
     assert ada.http.get("/devices/").status_code == 503
     store.sessions = kept
     assert ada.http.get("/devices/").status_code == 200
+
+
+def test_fields_are_text_and_bounded_whatever_the_network_sends() -> None:
+    """Lone surrogates, as a server makes them of bytes that are no UTF-8, would be refused by stores."""
+    for hostile in ("id=\udcff", "id=%ed%a0%80", "id=\xe4", b"id=\xff"):
+        fields(hostile)["id"].encode()
+    assert len(fields("id=" + "x" * 99_999)["id"]) < MAX_BODY
+    assert len(fields("&".join(f"{n}=x" for n in range(99)))) == 20
+    assert fields("id=ada&id=eve") == {"id": "ada"}
+
+
+@pytest.mark.parametrize(
+    ("stylesheet", "source"),
+    [
+        ("https://cdn.example/brand.css", "'self' https://cdn.example;"),
+        ("//cdn.example/brand.css", "'self' cdn.example;"),
+        ("/brand.css", "'self';"),
+    ],
+)
+def test_ones_own_style_sheet_is_allowed_by_the_policy(stylesheet: str, source: str) -> None:
+    """And nothing else of its host's kind."""
+    with SessionManager("memory://", namespace="look") as manager:
+        ask = Ask("GET", "/", "/devices", manager.load(None))
+        reply = answer(Devices(stylesheet=stylesheet), ask, manager)
+    assert f"style-src {source}" in dict(reply.text_headers)["content-security-policy"]

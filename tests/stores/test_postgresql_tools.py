@@ -71,9 +71,11 @@ def test_migrate_says_what_is_in_its_way(monkeypatch: pytest.MonkeyPatch, capsys
 
 @pytest.mark.usefixtures("url")
 def test_doctor_names_missing_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the command that makes them."""
+    """With the command that makes them, for that namespace."""
     assert main(["doctor"]) == 2
-    assert "coatcheck migrate" in capsys.readouterr().out
+    assert "`coatcheck migrate`" in capsys.readouterr().out
+    assert main(["doctor", "--namespace", "basket"]) == 2
+    assert "`coatcheck migrate --namespace basket`" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("url")

@@ -10,10 +10,12 @@ import redis
 from redis.crc import key_slot
 
 from coatcheck.change import Change
+from coatcheck.errors import StoreUnavailable
 from coatcheck.moves import Departed
 from coatcheck.record import Record
 from coatcheck.stores.redis import RedisStore, scripts
 from coatcheck.token import new_handle
+from coatcheck.trail import AuditEntry
 from tests.records import DAY, NOW, record
 from tests.redis_tools import NAMES, SPACE, between, opened, signed_in, successor
 
@@ -66,6 +68,13 @@ def _moves(store: RedisStore) -> None:
     assert len(store.unbar(None, 1000).items) == 1
 
 
+def _trail(store: RedisStore) -> None:
+    """What an audit trail sends."""
+    store.append([AuditEntry(NOW, "ended", "ada", reason="logout")], 60.0)
+    assert [entry.reason for entry in store.entries("ada", None, None, 10)] == ["logout"]
+    store.forget(60.0, NOW)
+
+
 def test_all_keys_of_a_command_share_a_slot(store: RedisStore) -> None:
     """So each atomic step stays one on a Cluster."""
     checked = 0
@@ -97,24 +106,30 @@ def test_it_needs_nothing_newer_than_redis_6_2(store: RedisStore, client: Any) -
     sent: set[str] = set()
     between(store, lambda wire: sent.update(command[0] for command in wire))
     _everything(store)
+    _trail(store)
     client.script_flush()
     store.create(record(), NOW)
     for script in (value for value in vars(scripts).values() if isinstance(value, scripts.Script)):
         sent.update(re.findall(r"call\('([A-Z]+)'", script.text))
-    assert sent == set(scripts.NEEDS) - {"WAIT"}
-    docs = client.execute_command("COMMAND DOCS", *scripts.NEEDS)
+    needs = {*scripts.NEEDS, *scripts.TRAIL_NEEDS}
+    assert sent == needs - {"WAIT"}
+    docs = client.execute_command("COMMAND DOCS", *needs)
     since = [tuple(map(int, facts[b"since"].split(b"."))) for facts in docs.values()]
-    assert len(since) == len(scripts.NEEDS)
+    assert len(since) == len(needs)
     assert max(since) <= (6, 2, 0)
 
 
 def test_a_user_with_just_the_listed_commands_can_do_everything(redis_url: str, client: Any) -> None:
-    """The remedy that a refusal names is enough."""
+    """The remedy that a refusal names is enough; an audit trail needs three more, as its page says."""
     allowed = [f"+{name.lower()}" for name in scripts.NEEDS]
     client.execute_command("ACL", "SETUSER", "app", "on", ">pw", f"~{SPACE}:*", *allowed)
     try:
         with opened(redis_url.replace("redis://", "redis://app:pw@")) as store:
             _everything(store)
+            with pytest.raises(StoreUnavailable):
+                _trail(store)
+            client.execute_command("ACL", "SETUSER", "app", *(f"+{name.lower()}" for name in scripts.TRAIL_NEEDS))
+            _trail(store)
     finally:
         client.execute_command("ACL", "DELUSER", "app")
 

@@ -87,6 +87,14 @@ def test_a_long_list_is_read_page_by_page(store: Any) -> None:
         assert [text for text in reasons(read) if text != "99"] == [str(n) for n in reversed(range(25))]
 
 
+def test_an_entry_that_redis_is_told_again_is_kept_once(redis_url: str) -> None:
+    """As after an answer that was lost, or where the second of its two streams was not to be reached."""
+    with closing(open_store(redis_url, "again", "open_sync")) as store:
+        for n in (1, 1, 2, 2, 1):
+            store.append([entry(n)], WEEK)
+        assert reasons(store.entries(None, None, None, 9)) == reasons(store.entries("ada", None, None, 9)) == [*"121"]
+
+
 def test_what_happened_long_ago_is_forgotten(store: Any) -> None:
     """What came after stays."""
     if type(store).__name__ == "RedisStore":
@@ -113,7 +121,7 @@ def test_redis_forgets_whole_blocks_by_its_own_clock(redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "place", ["", "x", "-1", "0", "9" * 18 + "-" + "9" * 18, "9" * 30, "'; DROP TABLE x; --", "1-0\n"]
+    "place", ["", "x", "-1", "0", "9" * 18 + "-" + "9" * 18, "9" * 30, "9" * 5000, "'; DROP TABLE x; --", "1-0\n"]
 )
 def test_a_place_that_nobody_gave_out_does_no_harm(store: Any, place: str) -> None:
     """It comes from a page's address: it begins somewhere, or is refused; it is never part of a command."""

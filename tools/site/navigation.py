@@ -5,22 +5,6 @@ from __future__ import annotations
 NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Start", ("README", "docs/tutorial")),
     (
-        "Frameworks",
-        (
-            "docs/frameworks/fastapi",
-            "docs/asgi",
-            "docs/frameworks/django",
-            "docs/frameworks/flask",
-            "docs/frameworks/quart",
-            "docs/frameworks/litestar",
-            "docs/frameworks/aiohttp",
-            "docs/frameworks/wsgi",
-            "docs/versions",
-        ),
-    ),
-    ("Running it", ("docs/command-line", "docs/pages", "docs/doctor", "docs/audit", "docs/observability")),
-    ("Stores", ("docs/stores", "docs/redis", "docs/near-cache", "docs/move")),
-    (
         "How to",
         (
             "docs/how-to/scale-out",
@@ -37,6 +21,22 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
             "docs/moving",
         ),
     ),
+    (
+        "Frameworks",
+        (
+            "docs/frameworks/fastapi",
+            "docs/asgi",
+            "docs/frameworks/django",
+            "docs/frameworks/flask",
+            "docs/frameworks/quart",
+            "docs/frameworks/litestar",
+            "docs/frameworks/aiohttp",
+            "docs/frameworks/wsgi",
+            "docs/versions",
+        ),
+    ),
+    ("Running it", ("docs/command-line", "docs/pages", "docs/doctor", "docs/audit", "docs/observability")),
+    ("Stores", ("docs/stores", "docs/sqlite", "docs/redis", "docs/postgresql", "docs/near-cache", "docs/move")),
     ("Concepts", ("docs/sessions", "docs/testing")),
     (
         "Reference",
@@ -61,6 +61,7 @@ NAVIGATION: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Evidence",
         (
             "docs/performance",
+            "docs/performance-served",
             "docs/races",
             "docs/lab",
             "docs/soak",

@@ -13,17 +13,17 @@ MAX_WORKERS = 16
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 1 <= port <= 65_535:
-        raise argparse.ArgumentTypeError("a port lies between 1 and 65535")
-    return port
+    return _between(text, 65_535, "a port is a number between 1 and 65535, as in PORT=9000")
 
 
 def _workers(text: str) -> int:
-    count = int(text)
-    if not 1 <= count <= MAX_WORKERS:
-        raise argparse.ArgumentTypeError(f"between 1 and {MAX_WORKERS} workers")
-    return count
+    return _between(text, MAX_WORKERS, f"between 1 and {MAX_WORKERS} workers")
+
+
+def _between(text: str, most: int, words: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= most:
+        raise argparse.ArgumentTypeError(words)
+    return int(text[:9])
 
 
 def _seconds(text: str) -> int:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -11,26 +13,51 @@ from typing import Any
 from coatcheck.errors import CoatcheckError
 from coatcheck.keyring import generate_secret
 
-from . import completion, doctor, inspect, keys, migrate, move, revoke_all, sessions, stats
+from . import completion, doctor, export, history, inspect, keys, migrate, move, revoke_all, sessions, stats
 from .command import add_common
+from .parser import Parser
 
 _COMMANDS: dict[str, tuple[Any, str]] = {
-    "completion": (completion, "let a shell complete commands and options"),
     "doctor": (doctor, "examine a store, a configuration, a running site"),
     "keys": (keys, "change the secret, and sign nobody out"),
     "migrate": (migrate, "make a store's tables"),
     "move": (move, "move all sessions to another store, while the application serves"),
+    "completion": (completion, "let a shell complete commands and options"),
 }
 """A command, its module, and what `coatcheck --help` says of it."""
 
 
-_ON_STORES = (*sessions.COMMANDS, *stats.COMMANDS, *revoke_all.COMMANDS, *inspect.COMMANDS)
+_ON_STORES = (
+    *sessions.COMMANDS,
+    *stats.COMMANDS,
+    *revoke_all.COMMANDS,
+    *history.COMMANDS,
+    *inspect.COMMANDS,
+    *export.COMMANDS,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="coatcheck", description="Server-side sessions for Python.")
+    try:
+        return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except BrokenPipeError:
+        # `| head` has read enough: no traceback, also not when Python flushes what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except KeyboardInterrupt:
+        sys.stderr.write("\ncoatcheck: stopped. It may be run again\n")
+        return 130
+
+
+def _run(arguments: list[str]) -> int:
+    parser = Parser(prog="coatcheck", description="Server-side sessions for Python.")
+    parser.add_argument("-V", "--version", action=_Version, nargs=0, help="print the version")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for one in _ON_STORES:
+        own = commands.add_parser(one.name, help=one.help, description=one.description, epilog=one.epilog)
+        one.add(own)
+        add_common(own)
     commands.add_parser(
         "keygen",
         help="print a new secret",
@@ -47,12 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 formatter_class=argparse.RawDescriptionHelpFormatter,
             )
         )
-    for one in _ON_STORES:
-        own = commands.add_parser(one.name, help=one.help, description=one.description, epilog=one.epilog)
-        one.add(own)
-        add_common(own)
     parser.set_defaults(whole=parser)
-    options = parser.parse_args(_handles_last(sys.argv[1:] if arguments is None else list(arguments)))
+    options = parser.parse_args(_handles_last(arguments))
+    # psycopg's pool logs in its own words what the one line says in ours.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     for one in _ON_STORES:
         if options.command == one.name:
             try:
@@ -65,6 +90,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     sys.stdout.write(generate_secret() + "\n")
     return 0
+
+
+class _Version(argparse.Action):
+    """What is installed is looked up only when somebody asks."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"coatcheck {version('coatcheck')}\n")
+        parser.exit()
 
 
 def _handles_last(arguments: list[str]) -> list[str]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
+from coatcheck.audit import AuditTrail
+from coatcheck.errors import ConfigurationError
 from coatcheck.manager import SessionManager
 
+from . import named
 from .arguments import STORE, add_namespace
 
 
@@ -30,5 +35,29 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def opened(options: argparse.Namespace) -> SessionManager:
-    """The store that they name. Raises `ConfigurationError`."""
-    return SessionManager(options.store, namespace=options.namespace)
+    """The store that they name. Raises `ConfigurationError` for one that is not there."""
+    return named.opened(options.store, options.namespace)
+
+
+@contextmanager
+def acting(options: argparse.Namespace) -> Iterator[tuple[SessionManager, str]]:
+    """The store that they name, and who acts on it. Where the application keeps an audit trail this goes into it."""
+    with opened(options) as manager:
+        try:
+            trail = AuditTrail(options.store, namespace=options.namespace, retention=None)
+        except ConfigurationError:  # a store that keeps none
+            yield manager, _who()
+            return
+        try:
+            if trail.entries(limit=1):
+                manager.subscribe(trail)
+            yield manager, _who()
+        finally:
+            trail.close()
+
+
+def _who() -> str:
+    try:
+        return f"{getpass.getuser()}, command line"
+    except (KeyError, OSError):  # a container's user without a name
+        return "command line"

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from coatcheck.errors import CoatcheckError, ConfigurationError
 from coatcheck.keyring import generate_secret
-from coatcheck.manager import SessionManager
 from coatcheck.policy import Policy
 
+from . import named
 from .arguments import STORE
 from .secret_file import keys_in, rewrite
 
@@ -121,10 +121,10 @@ def _source(store: str | None) -> _Source | None:
     `ConfigurationError` for keys that it would refuse."""
     if text := os.environ.get("COATCHECK_SECRET"):
         return _Source("COATCHECK_SECRET", len(keys_in(text)))
-    if named := os.environ.get("COATCHECK_SECRET_FILE"):
-        return _of_file("COATCHECK_SECRET_FILE", Path(named))
+    if file := os.environ.get("COATCHECK_SECRET_FILE"):
+        return _of_file("COATCHECK_SECRET_FILE", Path(file))
     if store or os.environ.get("COATCHECK_STORE"):
-        with SessionManager(store) as manager:
+        with named.opened(store, "coatcheck") as manager:
             # During a move the old store's key signs.
             path = getattr(getattr(manager.store, "old", manager.store), "path", None)
             key = None if path is None else Path(f"{path}.key")

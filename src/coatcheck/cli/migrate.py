@@ -9,7 +9,8 @@ from typing import Protocol, runtime_checkable
 from coatcheck.errors import CoatcheckError
 from coatcheck.manager import SessionManager
 
-from .arguments import add_store
+from . import named
+from .arguments import add_store, store_of
 
 DESCRIPTION = """\
 Make the tables of a PostgreSQL store, where they are missing. With --print nothing is connected to: the SQL is
@@ -55,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
 
             sys.stdout.write(schema(options.namespace, unlogged=options.unlogged, feed=options.feed))
             return 0
-        with SessionManager(options.url, namespace=options.namespace) as manager:
+        with SessionManager(named.url(store_of(options)), namespace=options.namespace) as manager:
             store = manager.store
             if not isinstance(store, HasTables):
                 sys.stdout.write(f"{type(store).__name__} needs no tables to be made\n")

@@ -59,10 +59,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _both(options: argparse.Namespace) -> str | None:
-    if options.old is None:
+    if options.old is None and os.environ.get("COATCHECK_STORE"):
         return None
-    if options.new is None:
-        raise ConfigurationError("give both: coatcheck move OLD NEW")
+    if options.old is None or options.new is None:
+        raise ConfigurationError(
+            "name both stores: coatcheck move sqlite:///sessions.db redis://cache:6379/0, or have them in "
+            'COATCHECK_STORE, as "OLD -> NEW"'
+        )
     return f"{options.old} -> {options.new}"
 
 

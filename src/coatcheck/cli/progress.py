@@ -1,49 +1,37 @@
-"""What a person at a terminal is told while a command takes long: one line on stderr, which is rewritten."""
+"""How far long work is, for who waits at a terminal: one line that is written anew, and nothing anywhere else."""
 
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
-from coatcheck.errors import CoatcheckError
-
-from . import output
-
-EVERY = 2.0
-"""Seconds between two forms of the line: each may have the store count."""
+_EVERY = 0.5
+"""Seconds between two looks."""
 
 
-@contextmanager
-def shown(line: Callable[[float], str], *, quiet: bool) -> Iterator[None]:
-    """Show `line(seconds)`, from a thread of its own, while the body works, and take it away at its end.
+class Progress:
+    """Counts what is done, as in "12,000 sessions exported, 8,100 a second"."""
 
-    Nothing is shown, and `line` not called, if `quiet` or where stderr is no terminal. A line that cannot be had, as
-    its store is busy, is left out.
-    """
-    if quiet or not sys.stderr.isatty():
-        yield
-        return
-    done, began = threading.Event(), time.monotonic()
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = sys.stderr.isatty()
+        self._began = self._told = time.monotonic()
+        self.count: int = 0
+        """How much is done."""
 
-    def tell() -> None:
-        while not done.wait(EVERY):
-            try:
-                text = line(time.monotonic() - began)
-            except CoatcheckError:
-                continue
-            if not done.is_set():
-                sys.stderr.write(f"\r\x1b[K{output.plain(text)}")
-                sys.stderr.flush()
+    def add(self, number: int = 1) -> None:
+        """So much more is done."""
+        self.count += number
+        now = time.monotonic()
+        if self._shown and now - self._told >= _EVERY:
+            self._told = now
+            sys.stderr.write(f"\r\x1b[K{self.count:,} {self._what}, {self.count / (now - self._began):,.0f} a second")
+            sys.stderr.flush()
 
-    thread = threading.Thread(target=tell, name="coatcheck-progress", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        if self._shown and self._told != self._began:
+            sys.stderr.write("\r\x1b[K")

@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from coatcheck.manager import SessionManager
 from coatcheck.store import Stats
 
-from . import output, progress
-from .command import Command, opened
+from . import output, waiting
+from .command import Command, acting
 
 WITHIN = 0.3
 """Seconds for a look at how many are live, about."""
@@ -42,12 +42,12 @@ def _add(parser: argparse.ArgumentParser) -> None:
         help='only sessions created up to then: "2026-01-31T18:00:00Z", "2h" ago',
     )
     parser.add_argument("--reason", default="revoked", help="what the next requests are told (default: %(default)s)")
-    parser.add_argument("--dry-run", action="store_true", help="say how many there are, and end none")
+    parser.add_argument("--dry-run", action="store_true", help="say how many are live in all, and end none")
     parser.add_argument("--yes", action="store_true", help="do not ask")
 
 
 def _run(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
+    with acting(options) as (manager, who):
         found = manager.stats(within=WITHIN)
         facts = {"live": found.sessions, "exact": found.exact}
         if not (options.json and options.yes):
@@ -56,8 +56,8 @@ def _run(options: argparse.Namespace) -> int:
             if options.json:
                 output.as_json(facts | {"ended": 0})
             return 0 if options.dry_run else 1
-        with progress.shown(lambda seconds: _left(manager, found, seconds), quiet=options.json):
-            count = manager.revoke_all(options.before, options.reason)
+        with waiting.shown(lambda seconds: _left(manager, found, seconds), quiet=options.json):
+            count = manager.revoke_all(options.before, options.reason, by=who)
     if options.json:
         output.as_json(facts | {"ended": count})
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -34,7 +35,7 @@ def rewrite(path: Path, change: Callable[[list[str]], list[str]]) -> list[str]:
             f"{draft} is there: somebody else changes the keys right now, or was cut off. If nobody does, delete it"
         ) from None
     except OSError as error:
-        raise ConfigurationError(f"{draft}: {error.strerror}") from None
+        raise ConfigurationError(_why(path, error)) from None
     try:
         with file:
             before = path.stat()
@@ -50,10 +51,19 @@ def rewrite(path: Path, change: Callable[[list[str]], list[str]]) -> list[str]:
         draft.replace(path)
         _sync(path.parent)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: {getattr(error, 'strerror', None) or 'it is no text'}") from None
+        raise ConfigurationError(_why(path, error)) from None
     finally:
         draft.unlink(missing_ok=True)
     return keys
+
+
+def _why(path: Path, error: OSError | UnicodeDecodeError) -> str:
+    """What is wrong with a file of keys, and what to type."""
+    if isinstance(error, FileNotFoundError):
+        return f"there is no {path}. Make its first key: (umask 077; coatcheck keygen > {shlex.quote(str(path))})"
+    if isinstance(error, PermissionError):
+        return f"this user may not change {path}, nor make files beside it. Type the command as the application's user"
+    return f"{path}: {getattr(error, 'strerror', None) or 'it is no text'}"
 
 
 def _sync(folder: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from coatcheck.errors import ConfigurationError
 from coatcheck.info import SessionInfo
 
 from . import output
-from .command import Command, opened
+from .command import Command, acting, opened
 
+_HANDLE = re.compile(r"[A-Za-z0-9_-]{22}")
 CODES = "exit code: 0 done; 1 there was no such session; 2 it could not be done."
 
 
@@ -18,13 +22,19 @@ def _add_user(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("user", metavar="USER", help="the user's id, as the application gives it to login()")
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:9]) == 0:
+        raise argparse.ArgumentTypeError("a number from 1 on")
+    return int(text[:9])
+
+
 def _add_list(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--user", required=True, metavar="USER", help="the user's id, as given to login()")
-    parser.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (default: %(default)s)")
+    parser.add_argument("--limit", type=_count, default=100, metavar="N", help="at most so many (default: %(default)s)")
 
 
 def _list(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
+    with opened(options) as manager, _user():
         found = manager.sessions(options.user, limit=options.limit)
     if options.json:
         output.as_json([output.facts(info) for info in found])
@@ -33,7 +43,7 @@ def _list(options: argparse.Namespace) -> int:
             ["handle", "signed in", "last seen", "ends", "address", "client", "label"], [_row(info) for info in found]
         )
     else:
-        sys.stderr.write(f"{options.user!r} has no live session\n")
+        _nobody(options)
     return 0 if found else 1
 
 
@@ -65,13 +75,36 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _handle(text: str) -> str:
-    """A handle. Raises `ConfigurationError` for a whole token: it is a credential, and stays in the shell's history."""
+    """A handle. Raises `ConfigurationError` for what is none, as for a user's id, and for a whole token: that is a
+    credential, and stays in the shell's history."""
     if "." in text:
         raise ConfigurationError(
             "this is a token, and its first part is the handle. A token signs its owner in: now that it is in your "
             "shell's history, revoke it"
         )
+    if not _HANDLE.fullmatch(text):
+        raise ConfigurationError(
+            f"{text!r} is no handle, which has 22 characters: `coatcheck list --user USER` shows them, and "
+            "`coatcheck revoke-user USER` ends all sessions of a user"
+        )
     return text
+
+
+@contextmanager
+def _user() -> Iterator[None]:
+    """Raises `ConfigurationError` for an id that nobody can have."""
+    try:
+        yield
+    except ValueError as error:
+        raise ConfigurationError(f"{error}. USER is the id that the application gives to login()") from None
+
+
+def _nobody(options: argparse.Namespace) -> None:
+    """Say why a user may seem to have no session. USER is quoted: it may be hostile text from a report."""
+    sys.stderr.write(
+        f"{options.user!r} has no live session, in the namespace {options.namespace}. USER is the id that the "
+        "application gives to login(): in Django the primary key, as in --user 1 or revoke-user 1, and not the name\n"
+    )
 
 
 def _add_reason(parser: argparse.ArgumentParser) -> None:
@@ -86,8 +119,8 @@ def _add_revoke(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
-        ended = {handle: manager.revoke(_handle(handle), options.reason) for handle in options.handles}
+    with acting(options) as (manager, who):
+        ended = {handle: manager.revoke(_handle(handle), options.reason, by=who) for handle in options.handles}
     if options.json:
         output.as_json(ended)
     else:
@@ -102,12 +135,15 @@ def _add_revoke_user(parser: argparse.ArgumentParser) -> None:
 
 
 def _revoke_user(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
-        count = manager.revoke_user(options.user, keep=options.keep, reason=options.reason)
+    with acting(options) as (manager, who), _user():
+        keep = None if options.keep is None else _handle(options.keep)
+        count = manager.revoke_user(options.user, keep=keep, reason=options.reason, by=who)
     if options.json:
         output.as_json({"user": options.user, "ended": count})
     else:
         sys.stdout.write(f"{count} session{'s' * (count != 1)} of {options.user!r} ended\n")
+        if not count:
+            _nobody(options)
     return 0 if count else 1
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from coatcheck.manager import SessionManager
 from coatcheck.store import Stats
 
-from . import output, progress
+from . import output, waiting
 from .command import Command, opened
 
 WITHIN = 0.3
@@ -48,7 +48,7 @@ def _all(manager: SessionManager, about: Stats, *, quiet: bool) -> Stats:
     def line(gone: float) -> str:
         return f"counting {output.number(about.sessions, exact=False)} sessions: {gone:.0f} s of about {seconds:.0f} s"
 
-    with progress.shown(line, quiet=quiet):
+    with waiting.shown(line, quiet=quiet):
         return manager.stats()
 
 

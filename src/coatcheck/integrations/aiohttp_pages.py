@@ -18,9 +18,11 @@ def add_pages(app: web.Application, at: str, page: Page) -> None:
     base = at.rstrip("/")
 
     async def view(request: web.Request) -> web.StreamResponse:
-        body = await request.read() if request.method == "POST" else b""
-        if len(body) > MAX_BODY:
+        # One that does not say how long it is (chunked) is no form of ours, and may have no end.
+        length = request.content_length or 0
+        if length > MAX_BODY:
             return as_response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
+        body = await request.read() if request.method == "POST" and length else b""
         below = request.match_info["below"]
         ask = Ask(
             method=request.method,

@@ -18,17 +18,16 @@ from .asgi_visit import POLICY_VIOLATION
 
 
 class PagesApp:
-    """An ASGI application to mount below `SessionMiddleware`. `at`: where, in a framework that does not say so."""
+    """An ASGI application to mount below `SessionMiddleware`."""
 
     def __init__(
         self,
         page: Page,
         *,
-        at: str | None = None,
         session_from: Callable[[Any], Session] = asgi.session_from,
         manager_from: Callable[[Any], AsyncSessionManager] = asgi.manager_from,
     ) -> None:
-        self._page, self._at = page, None if at is None else at.rstrip("/")
+        self._page = page
         self._session_from, self._manager_from = session_from, manager_from
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -53,15 +52,22 @@ class PagesApp:
                 more = message.get("more_body", False)
                 if len(body) > MAX_BODY:
                     return reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
-        base = scope.get("root_path", "").rstrip("/") if self._at is None else self._at
-        path = scope["path"]
-        below = path[len(base) :] if path.startswith(f"{base}/") or path == base else path
+        base = scope.get("root_path", "").rstrip("/")
         ask = Ask(
             method=scope["method"],
-            path=below.rstrip("/"),  # Litestar adds one
+            path=_below(base, scope).rstrip("/"),  # Litestar adds one
             base=base,
             session=self._session_from(scope),
             query=fields(scope.get("query_string", b"")),
             form=fields(body),
         )
         return await answer_async(self._page, ask, self._manager_from(scope))
+
+
+def _below(base: str, scope: Scope) -> str:
+    """What follows the mount. A proxy may have taken a prefix off the path that the application was told of."""
+    path: str = scope["path"]
+    for start in (base, base.removeprefix(scope.get("app_root_path", "").rstrip("/"))):
+        if path == start or path.startswith(f"{start}/"):
+            return path[len(start) :]
+    return path

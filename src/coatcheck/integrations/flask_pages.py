@@ -17,7 +17,7 @@ def pages(page: Page, name: str) -> flask.Blueprint:
     """A blueprint with that name. Its forms have a token of their own: `csrf.exempt(blueprint)` with Flask-WTF."""
     made = flask.Blueprint(name, __name__)
 
-    def view(below: str = "") -> flask.Response:
+    def view(below: str = "", **_: object) -> flask.Response:
         request = flask.request
         if (request.content_length or 0) > MAX_BODY:
             return as_response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
@@ -28,7 +28,8 @@ def pages(page: Page, name: str) -> flask.Blueprint:
             base=whole[: len(whole) - len(below)].rstrip("/"),
             session=session_from(),
             query=request.args.to_dict(),
-            form=request.form.to_dict() if request.method == "POST" else {},
+            # One that does not say how long it is (chunked) is no form of ours, and may have no end.
+            form=request.form.to_dict() if request.method == "POST" and request.content_length else {},
         )
         return as_response(answer(page, ask, manager_from()))
 

@@ -22,7 +22,8 @@ except ImportError as _error:  # pragma: no cover
 def add_pages(config: Any, at: str, page: Page) -> None:
     """Serve a page, and what belongs to it, at that path. Its forms have a token of their own: where Pyramid's own
     check is on by default, it is off here."""
-    base = at.rstrip("/")
+    at = at.rstrip("/")
+    base = f"/{config.route_prefix.strip('/')}{at}" if config.route_prefix else at
 
     def view(request: Any) -> Any:
         length = request.content_length or 0
@@ -41,5 +42,5 @@ def add_pages(config: Any, at: str, page: Page) -> None:
         return Response(body=made.body, status=made.status, headerlist=made.text_headers)
 
     name = f"coatcheck.pages {base}"
-    config.add_route(name, f"{base}/*below")
+    config.add_route(name, f"{at}/*below")
     config.add_view(view, route_name=name, request_method=("GET", "HEAD", "POST"), require_csrf=False)

@@ -16,9 +16,14 @@ def pages(page: Page, name: str) -> quart.Blueprint:
     """A blueprint with that name."""
     made = quart.Blueprint(name, __name__)
 
-    async def view(below: str = "") -> quart.Response:
+    async def view(below: str = "", **_: object) -> quart.Response:
         request = quart.request
-        body = b"" if request.method != "POST" else await request.get_data(as_text=False)
+        body = bytearray()
+        if request.method == "POST":
+            async for piece in request.body:
+                body += piece
+                if len(body) > MAX_BODY:
+                    break
         if len(body) > MAX_BODY:
             found = reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
         else:
@@ -29,7 +34,7 @@ def pages(page: Page, name: str) -> quart.Blueprint:
                 base=whole[: len(whole) - len(below)].rstrip("/"),
                 session=session_from(),
                 query=request.args.to_dict(),
-                form=fields(body),
+                form=fields(bytes(body)),
             )
             found = await answer_async(page, ask, manager_from())
         return quart.Response(found.body, found.status, dict(found.text_headers))

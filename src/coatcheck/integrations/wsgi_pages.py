@@ -34,7 +34,8 @@ class PagesApp:
         ask = Ask(
             method=environ["REQUEST_METHOD"],
             path=environ.get("PATH_INFO", ""),
-            base=environ.get("SCRIPT_NAME", "").rstrip("/"),
+            # PEP 3333: bytes, as if they were Latin-1.
+            base=environ.get("SCRIPT_NAME", "").encode("latin-1").decode("utf-8", "replace").rstrip("/"),
             session=session_from(environ),
             query=fields(environ.get("QUERY_STRING", "")),
             form=fields(body),

@@ -6,12 +6,13 @@ and is sent the value: so it is written once for both kinds of manager.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
+from ..errors import ConfigurationError
 from ..manager import AsyncSessionManager, SessionManager
 from ..replies import Reply
 from ..session import Session
@@ -47,8 +48,9 @@ class Page(Protocol):
 def fields(text: str | bytes) -> dict[str, str]:
     """The fields of a query or of a short form; of one that is there twice the first. What is more than twenty, or no
     UTF-8, is left out."""
-    if isinstance(text, bytes):
-        text = text[:MAX_BODY].decode("ascii", "replace")
+    if isinstance(text, str):
+        text = text.encode("ascii", "replace")  # a server may hand on what is no text at all
+    text = text[:MAX_BODY].decode("ascii", "replace")
     found: dict[str, str] = {}
     for name, value in parse_qsl("&".join(text.split("&", _MAX_FIELDS)[:_MAX_FIELDS]), errors="replace"):
         found.setdefault(name, value)
@@ -56,11 +58,17 @@ def fields(text: str | bytes) -> dict[str, str]:
 
 
 def answer(page: Page, ask: Ask, manager: SessionManager) -> Reply:
-    """The answer, with a synchronous manager. Raises `StoreUnavailable`."""
+    """The answer, with a synchronous manager. Raises `StoreUnavailable`; `ConfigurationError` for what would have to be
+    awaited."""
     steps = page.steps(ask, manager)
     try:
         value = next(steps)
         while True:
+            # Not as a value: whatever an asynchronous `allowed` would say, its coroutine counts as true.
+            if isawaitable(value):
+                if isinstance(value, Coroutine):
+                    value.close()
+                raise ConfigurationError("a page of synchronous code asks no `async def`: make `allowed` a plain one")
             value = steps.send(value)
     except StopIteration as done:
         reply: Reply = done.value

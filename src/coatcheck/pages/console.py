@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Unpack
 
+from ..events import logger
 from ..session import Session
 from ..trail import AuditEntry
 from . import chart
@@ -56,6 +57,8 @@ class Console:
         if reply := self._look.first(ask, manager):
             return reply
         if not (yield self._allowed(ask.session)):
+            # ASVS 16.3.2. repr: a user id with a line break must not forge a second line.
+            logger.warning("the console was refused to session=%s user=%r", ask.session.handle, ask.session.user_id)
             return self._look.message(ask, 403, "Not allowed", "This page is for those who look after the sessions.")
         page = self._pages.get(("GET" if ask.method == "HEAD" else ask.method, ask.path or "/"))
         if page is None:
@@ -90,7 +93,7 @@ class Console:
         )
 
     def _user(self, ask: Ask, manager: Any) -> Steps:
-        user = ask.query.get("id", "").strip()
+        user = ask.query.get("id", "")
         if not 0 < len(user) <= _MAX_USER:
             return self._look.see(ask, "/")
         found = yield manager.sessions(user, limit=SHOWN + 1, after=ask.query.get("after"), current=ask.session)
@@ -144,6 +147,8 @@ class Console:
 
     def _new_events(self, ask: Ask, manager: Any) -> Steps:
         """What came since, for the script."""
+        # A page that is open is not somebody who is there (ASVS 7.3.1).
+        manager.engine.unattended(ask.session)
         entries: list[AuditEntry] = []
         if manager.audit is not None:
             entries = yield manager.history(limit=SHOWN)
@@ -156,7 +161,8 @@ class Console:
     # -- ending ------------------------------------------------------------------------------------------
 
     def _end_user(self, ask: Ask, manager: Any) -> Steps:
-        user = ask.form.get("id", "")
+        # Of the address, where every character is what it was: a form's line breaks are not.
+        user = ask.query.get("id", "")
         if not 0 < len(user) <= _MAX_USER:
             return self._look.see(ask, "/")
         # Who ends all of their own stays where they are.

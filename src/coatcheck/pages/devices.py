@@ -51,6 +51,9 @@ class Devices:
             session.logout()
             text = "This browser's session has ended."
             return self._look.message(ask, 200, "You are signed out", text, sign_in=True)
+        if handle is None and "others" not in ask.form:
+            # Of a body that broke off a field may be missing: less than was asked for, never more, is done.
+            return self._look.message(ask, 400, "This form is incomplete", "Nothing was changed. Please try again.")
         if handle is None:
             count: int = yield manager.revoke_user(user, keep=session, reason=REASON)
         else:

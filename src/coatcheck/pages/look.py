@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+from ..csrf import refuse_token
 from ..errors import ConfigurationError
 from ..html import csrf_input
 from ..replies import Reply
@@ -55,7 +56,7 @@ class Look:
             lstrip_blocks=True,
         )
         place = urlsplit(stylesheet or "")
-        own = f" {place.scheme}://{place.netloc}" if place.netloc else ""
+        own = f" {place.scheme}{'://' if place.scheme else ''}{place.netloc}" if place.netloc else ""
         # Nothing that a visitor or a client sent can run here, or send anything elsewhere.
         self._policy = (
             f"default-src 'none'; style-src 'self'{own}; script-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -70,6 +71,8 @@ class Look:
             return self.message(ask, 401, "Please sign in", "This page is for who is signed in.", sign_in=True)
         # Also where the application's own check is off, or looks for a token of its own.
         if ask.method == "POST" and not manager.engine.csrf_matches(ask.session, ask.form.get("_csrf", "")):
+            refusal = refuse_token(ask.method, f"{ask.base}{ask.path}", shown="_csrf" in ask.form)
+            manager.engine.emit("csrf_refused", reason=refusal.reason, detail={"why": refusal.log})
             text = "Nothing was changed. Go back, reload the page and try again."
             return self.message(ask, 403, "This form is too old", text)
         return None
@@ -135,5 +138,7 @@ class Look:
 
 
 def _link(base: str, path: str, query: dict[str, object]) -> str:
+    # Never two slashes at the beginning: that is another host's address.
+    base = f"/{base.lstrip('/')}" if base else ""
     given = {name: value for name, value in query.items() if value is not None}
     return f"{quote(base, safe='/')}{path}{'?' if given else ''}{urlencode(given)}"

@@ -25,7 +25,7 @@ from ..offload import Inline
 from ..record import Ended, Record, held
 from ..store import Held, Login, Stats, Taken
 from ..tally import Tally
-from ..trail import AuditEntry
+from ..trail import AuditEntry, row_number
 from .memory_moves import MemoryMoves
 
 P = ParamSpec("P")
@@ -244,7 +244,8 @@ class MemoryStore(MemoryMoves):
     @_locked
     def entries(self, user_id: str | None, handle: str | None, before: str | None, limit: int) -> list[AuditEntry]:
         """As `trail.Trails`."""
-        last = int(before) if before and before.isdecimal() else self._told + 1
+        place = row_number(before)
+        last = self._told + 1 if place is None else place
         found = (
             entry
             for entry in self._trail

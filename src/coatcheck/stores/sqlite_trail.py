@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..trail import AuditEntry, dump_detail, entry_of
+from ..trail import AuditEntry, dump_detail, entry_of, row_number
 from .sqlite_file import Database
 
 _FORGOTTEN_AT_ONCE = 500
@@ -28,7 +28,7 @@ class SQLiteTrail:
 
     def entries(self, user_id: str | None, handle: str | None, before: str | None, limit: int) -> list[AuditEntry]:
         """As `trail.Trails`."""
-        wanted = {"user_id = ?": user_id, "handle = ?": handle, "id < ?": before}
+        wanted = {"user_id = ?": user_id, "handle = ?": handle, "id < ?": row_number(before)}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
         columns = "id, at, name, user_id, handle, reason, detail"

@@ -14,7 +14,7 @@ from coatcheck.integrations.starlette import session_from
 
 from .state import state_of
 
-PAGES = frozenset({"/", "/notes", "/devices", "/token", "/password", "/people"})
+PAGES = frozenset({"/", "/notes", "/devices", "/token", "/password", "/people", "/console"})
 """Where a sign-in may lead back to: a list, so that no address can be smuggled in."""
 
 
@@ -34,10 +34,15 @@ def fresh(request: Request) -> Session:
     return session
 
 
+def is_administrator(session: Session) -> bool:
+    """Whether the session is an administrator's."""
+    return bool(session.get("role") == "administrator")
+
+
 def administrator(request: Request) -> Session:
     """The session, if it is an administrator's; else 403."""
     session = signed_in(request)
-    if session.get("role") != "administrator":
+    if not is_administrator(session):
         raise HTTPException(403, "This page is for administrators.")
     return session
 

@@ -12,8 +12,8 @@ from coatcheck.errors import ConfigurationError
 from coatcheck.health import Check
 from coatcheck.manager import SessionManager
 
-from .. import output
-from ..arguments import add_store
+from .. import named, output
+from ..arguments import add_store, store_of
 from . import app, settings, site, site_cookies, store
 from .subjects import SUBJECTS, Subject
 
@@ -88,7 +88,7 @@ def _facts(check: Check) -> dict[str, str]:
 
 def examine(options: argparse.Namespace) -> Iterator[Check]:
     """What there is to say of all that was named, one by one."""
-    named = bool(options.url or os.environ.get("COATCHECK_STORE"))
+    given_url = store_of(options)
     own: Any = None
     if options.app is not None:
         try:
@@ -99,8 +99,8 @@ def examine(options: argparse.Namespace) -> Iterator[Check]:
         else:
             yield Check("ok", "app", repr(own))
             yield from settings.examine(own, options.preset, app.framework_keys(given))
-    if named or not (options.app or options.site):
-        yield from _by_url(options.url, options.namespace if own is None else own.namespace, alone=own is None)
+    if given_url or os.environ.get("COATCHECK_STORE") or not (options.app or options.site):
+        yield from _by_url(given_url, options.namespace if own is None else own.namespace, alone=own is None)
     elif own is not None:
         yield from store.examine(own)
     if options.site is not None:
@@ -114,7 +114,7 @@ def examine(options: argparse.Namespace) -> Iterator[Check]:
 def _by_url(url: str | None, namespace: str, *, alone: bool) -> Iterator[Check]:
     """The store of a URL, or of the environment; and unless an application has its own the environment's secret."""
     try:
-        manager = SessionManager(url, namespace=namespace)
+        manager = SessionManager(named.url(url), namespace=namespace)
     except ConfigurationError as error:
         yield Check("fail", "setting", str(error))
         return

@@ -29,12 +29,17 @@ def load(target: str) -> Any:
     try:
         with redirect_stdout(sys.stderr):  # --json is for scripts
             value: Any = import_module(name)
-            for part in path.split("."):
-                value = getattr(value, part)
     except (Exception, SystemExit) as error:
         raise ConfigurationError(
             f"--app {target}: {type(error).__name__}. Try `python -c 'import {name}'` in the application's folder and "
             "environment"
+        ) from error
+    try:
+        for part in path.split("."):
+            value = getattr(value, part)
+    except AttributeError as error:
+        raise ConfigurationError(
+            f"--app {target}: the module has no {path}. Name what its server is given, as in --app shop.main:app"
         ) from error
     return value
 
@@ -43,6 +48,7 @@ def manager_of(value: Any) -> SessionManager | AsyncSessionManager:
     """A manager, or that of an application. Raises `ConfigurationError`."""
     if isinstance(value, SessionManager | AsyncSessionManager):
         return value
+    _built(value)
     for name in _INTEGRATIONS:
         module = sys.modules.get(f"coatcheck.integrations.{name}")
         if module is None:
@@ -54,9 +60,23 @@ def manager_of(value: Any) -> SessionManager | AsyncSessionManager:
         if isinstance(found, SessionManager | AsyncSessionManager):
             return found
     raise ConfigurationError(
-        f"--app: no session manager is found from a {type(value).__name__}. Name the manager itself, or give the "
-        "middleware manager=..., and not a factory"
+        f"--app: no session manager is found from a {type(value).__name__}. Name the application, as its "
+        "server does, or the manager, and not a factory"
     )
+
+
+def _built(app: Any) -> None:
+    """Starlette and FastAPI make their middleware, and it its manager, when they first serve: have it done now."""
+    build = getattr(app, "build_middleware_stack", None)
+    if build is None or getattr(app, "middleware_stack", None) is not None:
+        return
+    try:
+        with redirect_stdout(sys.stderr):
+            app.middleware_stack = build()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"--app: {error}") from error
+    except Exception as error:
+        raise ConfigurationError(f"--app: its middleware cannot be made: {type(error).__name__}") from error
 
 
 def framework_keys(value: Any) -> list[bytes]:

@@ -58,7 +58,11 @@ class Visit:
             try:
                 answer = fetch.get(url)
             except Unreachable as error:
-                remedy = "Look at the server, and at the certificate" if error.certificate else "Look at the server"
+                remedy = (
+                    "Look at the server, and at the certificate"
+                    if error.certificate
+                    else "Is it running, and are host and port right?"
+                )
                 yield Check("fail", "tls" if error.certificate else "site", f"{label}: {error}", remedy)
                 return
             self.seen.append(Seen(label, url.scheme == "https", answer))

@@ -23,9 +23,9 @@ def pages(page: Page) -> list[Any]:
     """URL patterns to include. The page's forms have a token of their own, in place of Django's."""
 
     @csrf_exempt  # type: ignore[untyped-decorator]
-    def view(request: Any, below: str) -> Any:
+    def view(request: Any, below: str, **_: object) -> Any:
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdecimal() or int(length) > MAX_BODY:
+        if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY:
             return _response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
         ask = Ask(
             method=request.method,

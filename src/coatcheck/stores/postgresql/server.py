@@ -73,10 +73,11 @@ class Server:
         if comment is None and self._create:
             yield from self.make()
         elif comment != f"coatcheck {VERSION}":
+            named = "" if self._namespace == "coatcheck" else f" --namespace {self._namespace}"
             other = "are not there" if comment is None else "are of another version"
             raise ConfigurationError(
                 f'the tables "{self._namespace}_sessions" and so on {other} in PostgreSQL at {self.where}. Make '
-                "them with `coatcheck migrate`, or by what `coatcheck migrate --print` prints"
+                f"them with `coatcheck migrate{named}`, or by what `coatcheck migrate{named} --print` prints"
             )
 
     def is_met(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...codec import from_bytes, to_bytes
-from ...trail import AuditEntry, dump_detail, entry_of
+from ...trail import AuditEntry, dump_detail, entry_of, row_number
 from .plans import Ask, More, Plan
 
 _FORGOTTEN_AT_ONCE = 1000
@@ -35,8 +35,7 @@ class Trail:
         self, user_id: str | None, handle: str | None, before: str | None, limit: int
     ) -> Plan[list[AuditEntry]]:
         """As `trail.Trails`."""
-        place = int(before) if before and before.isdecimal() else None
-        wanted = {"user_id = %s": _user(user_id), "handle = %s": handle, "id < %s": place}
+        wanted = {"user_id = %s": _user(user_id), "handle = %s": handle, "id < %s": row_number(before)}
         given = {clause: value for clause, value in wanted.items() if value is not None}
         where = f"WHERE {' AND '.join(given)}" if given else ""
         columns = "id, at, name, user_id, handle, reason, detail"

@@ -71,7 +71,7 @@ def _say(error: BaseException) -> str:
         return _REFUSED
     if isinstance(error, driver.BusyLoadingError):
         return _LOADING
-    text = str(error)
+    text = str(error).partition(" : <")[0]  # redis-py shows the objects that it asked Sentinel by
     if isinstance(error, driver.ResponseError):
         code = _CODES.get(type(error)) or getattr(error, "status_code", None) or text.partition(" ")[0]
         if any(sign in text for sign in _FORBIDDEN):

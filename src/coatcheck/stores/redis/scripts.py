@@ -331,7 +331,10 @@ NEEDS = (
     *("HGET", "HMGET", "HSET", "HDEL", "HLEN", "HKEYS", "HGETALL"),
     *("EVAL", "EVALSHA", "INFO", "TIME", "WAIT"),
 )
-"""Every command that this store sends or calls: what an ACL has to allow."""
+"""Every command that this store sends or calls for sessions and tickets: what an ACL has to allow."""
+
+TRAIL_NEEDS = ("XADD", "XTRIM", "XREVRANGE")
+"""And those of an audit trail, besides."""
 
 _TRIM = """
 local function trim(ms)
@@ -344,12 +347,14 @@ end
 NOTE = _script(
     _TRIM
     + """
-call('XADD', KEY[1], '*', 'e', ARG[1])
+local newest = call('XREVRANGE', KEY[1], '+', '-', 'COUNT', 1)[1]
+if not newest or newest[2][2] ~= ARG[1] then call('XADD', KEY[1], '*', 'e', ARG[1]) end
 if ARG[2] ~= '' then lengthen(KEY[1], ARG[2]) end
 if ARG[3] ~= '' then trim(ARG[3]) end
 """
 )
-"""KEYS a trail; ARGV an entry, the trail's ms or '' for ever, an entry's ms or '' for ever."""
+"""KEYS a trail; ARGV an entry, the trail's ms or '' for ever, an entry's ms or '' for ever. Told again after an answer
+that was lost, the newest entry is not added twice."""
 
 TRIM = _script(_TRIM + "trim(ARG[1])")
 """KEYS a trail; ARGV an entry's ms."""

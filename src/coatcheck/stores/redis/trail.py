@@ -37,9 +37,10 @@ class Trail:
         for entry in entries:
             text = to_bytes(json.dumps(entry[:-1], ensure_ascii=False, separators=(",", ":")))
             # One by one: where a node does not know the script yet, all that was sent with it is sent again.
-            yield [Call(NOTE, (self._names.trail(None),), (text, "", ""))]
             if entry.user_id is not None:
                 yield [Call(NOTE, (self._names.trail(entry.user_id),), (text, ms or lasting(_DEFAULT, 0.0), ms))]
+            # Last: hardly anybody else adds to a user's, so that there it is found again when this one fails.
+            yield [Call(NOTE, (self._names.trail(None),), (text, "", ""))]
             yield None
 
     def entries(
