@@ -93,7 +93,7 @@ bench: .venv/.pictures .bench/.ready ## measure against the budgets and against 
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench $(ARGS)
 
-bench-scale: setup ## whether a store with a million sessions is as fast as one with ten thousand; ARGS=--write
+bench-scale: setup ## whether a store with a million sessions is as fast as one with ten thousand; ARGS=--commands, ARGS=--write
 	@$(PYTHON) tools/programs.py
 	@$(BIN)/python -m bench.scale $(ARGS)
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "coatcheck"
 LAB = ROOT / "lab" / "src" / "coatcheck_lab"
 
-CONTRACT = "errors clock codec policy record change gate store feed moves trail"
+CONTRACT = "errors clock codec policy record change gate store tally feed moves trail"
 """What a store is made of: the contract, and the pure functions that it calls in its atomic steps."""
 
 FRONT = (
@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "hosts": "",
     "health": "",
     "fork": "",
+    "browsers": "",
     # Forms and settings.
     "strength": "",
     "keyring": "errors strength",
@@ -49,6 +50,7 @@ MAY_IMPORT = {
     "change": "errors codec record rotation",
     "gate": "errors codec policy record change",
     "store": "errors clock codec record change gate",
+    "tally": "browsers record store",
     "feed": "errors",
     "moves": "gate record store",
     "rows": "errors codec policy record store",
@@ -97,7 +99,7 @@ MAY_IMPORT = {
     "streams": "session events manager",
     "arrival": "errors session manager replies legacy exchange",
     "departure": "errors session events manager exchange engine.Commit engine.KEEP",
-    "pages": "errors html session events csrf trail replies manager",
+    "pages": "errors browsers tally html session events csrf trail replies manager",
     "passage": "errors clock session replies tickets manager exchange engine.Plan",
     # Siblings: none of them imports another.
     "stores.memory": f"{CONTRACT} offload",
@@ -120,7 +122,7 @@ MAY_IMPORT = {
     "testing": f"{CONTRACT} keyring token info rotation session events engine cookies csrf tickets manager",
     "mover": f"{CONTRACT} milestones moving moving_store",
     "cli": (
-        "keyring errors feed store health manager moving_store mover stores.postgresql.schema info "
+        "keyring errors feed store tally health manager moving_store mover stores.postgresql.schema info "
         "hosts policy strength engine.Commit audit trail record gate moves token"
     ),
     "__main__": "cli",

@@ -15,6 +15,7 @@ import pytest
 from bench import report
 from bench.budgets import COOKIE, JWT, NEAR, ON_SQLITE, lines
 from bench.figures import BARE, Figures, Key, load
+from bench.scale import commands
 from bench.storm import Storm
 from bench.visits import Wrong
 from bench.worlds.asking import Wsgi
@@ -184,3 +185,12 @@ def test_figures_survive_their_file(tmp_path: Path) -> None:
     figures = _figures([112e-6, 312e-6])
     figures.dump(tmp_path / "figures.json")
     assert load(tmp_path / "figures.json") == figures
+
+
+def test_a_command_that_takes_longer_than_a_second_is_told() -> None:
+    """All but the one that counts everything; the slow run of one that is quick is forgiven."""
+    times = {name: [0.2, 3.0, 0.3] for name in commands.COMMANDS}
+    assert commands.slow(commands.Timed("redis", 1000, times)) == []
+    found = commands.Timed("redis", 1000, times | {"stats": [1.2], "stats --exact": [9.0]})
+    assert commands.slow(found) == ["stats"]
+    assert "| `coatcheck stats` | 1.20 s |" in commands.table([found])

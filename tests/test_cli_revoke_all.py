@@ -50,7 +50,7 @@ def test_somebody_has_to_type_yes(
 def test_a_dry_run_ends_nothing(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Not even with --yes."""
     assert main(["revoke-all", "--dry-run", "--yes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"live": 3, "ended": 0}
+    assert json.loads(capsys.readouterr().out) == {"live": 3, "exact": True, "ended": 0}
     assert live(store) == 3
 
 
@@ -59,7 +59,7 @@ def test_those_who_signed_in_since_stay(store: str, capsys: pytest.CaptureFixtur
     """`--yes` asks nobody."""
     before = (datetime.now(UTC) - timedelta(hours=1)).isoformat() if before == "exact" else before
     assert main(["revoke-all", "--before", before, "--yes", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"live": 3, "ended": 2}
+    assert json.loads(capsys.readouterr().out) == {"live": 3, "exact": True, "ended": 2}
     assert live(store) == 1
 
 

@@ -2,7 +2,8 @@
 
 Each store is filled with ten thousand, a hundred thousand and a million sessions, side by side in namespaces of their
 own, and asked in turns: what the machine does meanwhile concerns all of them. ARGS="--sizes 10000,100000
---stores sqlite" asks for less; --write writes docs/scale.md.
+--stores sqlite" asks for less; --write writes docs/scale.md. ARGS=--commands measures `coatcheck list`, `revoke-user`
+and `stats` in place of that, as whole processes, over the largest size.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from coatcheck.stores import postgresql, redis, sqlite
 from tests.records import DAY, NOW
 from tests.servers import PostgresServer, RedisServer
 
-from . import page
+from . import commands, page
 from .stock import PER_USER, Full, fill, hold_purges, shelved, user
 
 SIZES = (10_000, 100_000, 1_000_000)
@@ -41,18 +42,23 @@ def _say(text: str, end: str = "\n") -> None:
 
 
 @contextmanager
-def _server(kind: str) -> Iterator[Callable[[str], Full]]:
-    """A function of a namespace that opens a store."""
+def _server(kind: str) -> Iterator[Callable[[str], tuple[Full, str]]]:
+    """A function of a namespace that opens a store, and says its URL."""
     with ExitStack() as stack:
         if kind == "sqlite":
             folder = stack.enter_context(TemporaryDirectory(prefix="coatcheck-scale-"))
-            yield lambda name: sqlite.SQLiteStore(Path(folder, f"{name}.db"), namespace=name)
+
+            def file(name: str) -> tuple[Full, str]:
+                path = Path(folder, f"{name}.db")
+                return sqlite.SQLiteStore(path, namespace=name), f"sqlite:///{path}"
+
+            yield file
         elif kind == "redis":
             url = stack.enter_context(RedisServer()).url
-            yield lambda name: redis.open_sync(url, name)
+            yield lambda name: (redis.open_sync(url, name), url)
         else:
             url = stack.enter_context(PostgresServer("shared_buffers=2GB", "max_wal_size=8GB")).url
-            yield lambda name: postgresql.open_sync(f"{url}?create=1", name)
+            yield lambda name: (postgresql.open_sync(f"{url}?create=1", name), url)
 
 
 def _calls(store: Full, size: int, handles: list[str]) -> dict[str, Callable[[], Any]]:
@@ -118,7 +124,7 @@ def _of(kind: str, sizes: list[int]) -> page.Scaled:
         shelves, stalls, weights = {}, {}, {}
         stock: dict[int, tuple[Full, list[str]]] = {}
         for size in sizes:
-            store = opened(f"s{size}")
+            store, _ = opened(f"s{size}")
             closing.callback(store.close)
             hold_purges(store)
             _say(f"{kind}: filling {size:,}")
@@ -138,14 +144,32 @@ def _of(kind: str, sizes: list[int]) -> page.Scaled:
     return page.Scaled(kind, times, stalls, weights)
 
 
+def _commands(kind: str, size: int) -> commands.Timed:
+    with _server(kind) as opened:
+        store, url = opened("full")
+        hold_purges(store)
+        _say(f"{kind}: filling {size:,}")
+        fill(store, size, lambda number: _say(f"\r  {number:,}", end=""), time.time())
+        store.close()
+        _say(f"\n{kind}: measuring")
+        return commands.measure(kind, url, "full", size)
+
+
 def main() -> int:
-    """Fill, measure, and tell; 1 if a verb grows by more than it may."""
+    """Fill, measure, and tell; 1 if a verb grows by more than it may, or a command takes longer."""
     parser = argparse.ArgumentParser(prog="python -m bench.scale", description=__doc__)
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="sessions (default: %(default)s)")
     parser.add_argument("--stores", default=",".join(STORES), help="which (default: %(default)s)")
     parser.add_argument("--write", action="store_true", help="write docs/scale.md")
+    parser.add_argument("--commands", action="store_true", help="measure the commands of operators in place of verbs")
     options = parser.parse_args()
     sizes = [int(size) for size in options.sizes.split(",")]
+    if options.commands:
+        timed = [_commands(kind, max(sizes)) for kind in options.stores.split(",")]
+        sys.stdout.write(commands.table(timed))
+        if options.write:
+            commands.write(timed)
+        return int(any(commands.slow(one) for one in timed))
     found = [_of(kind, sizes) for kind in options.stores.split(",")]
     sys.stdout.write(page.table(found))
     if options.write:

@@ -33,13 +33,13 @@ def user(number: int) -> str:
     return f"user-{number}"
 
 
-def records(sessions: int, forgotten: bool) -> Iterator[Record]:
+def records(sessions: int, forgotten: bool, now: float = NOW) -> Iterator[Record]:
     """Sessions of users who have five each, over the last day; with some, of nobody, that were forgotten long ago."""
     for number in range(sessions):
-        at = NOW - random.random() * DAY
+        at = now - random.random() * DAY
         yield shelved(user(number // PER_USER), at)
     for _ in range(int(sessions * FORGOTTEN) if forgotten else 0):
-        yield shelved(None, NOW - 100 * DAY)
+        yield shelved(None, now - 100 * DAY)
 
 
 def shelved(user_id: str | None, at: float) -> Record:
@@ -48,22 +48,22 @@ def shelved(user_id: str | None, at: float) -> Record:
     return record(user_id, at=at, address="192.0.2.1", user_agent=agent, fields=FIELDS)
 
 
-def fill(store: Full, sessions: int, tell: Tell) -> list[str]:
-    """Fill an empty store; some of the handles, drawn at random."""
-    made = records(sessions, forgotten=not isinstance(store, RedisStore))  # Redis forgets by itself
+def fill(store: Full, sessions: int, tell: Tell, now: float = NOW) -> list[str]:
+    """Fill an empty store, as at that instant; some of the handles, drawn at random."""
+    made = records(sessions, not isinstance(store, RedisStore), now)  # Redis forgets by itself
     keep = Sample(min(sessions, 20_000))
-    put(store, _counting(made, keep, tell))
+    put(store, _counting(made, keep, tell), now)
     return keep.handles
 
 
-def put(store: Full, made: Iterator[Record]) -> None:
+def put(store: Full, made: Iterator[Record], now: float = NOW) -> None:
     """Store these, as the verbs would have."""
     if isinstance(store, SQLiteStore):
         _sqlite(store, made)
     elif isinstance(store, PostgreSQLStore):
         _postgresql(store, made)
     else:
-        asyncio.run(_redis(store, made))
+        asyncio.run(_redis(store, made, now))
 
 
 class Sample:
@@ -131,7 +131,7 @@ def _postgresql(store: PostgreSQLStore, made: Iterator[Record]) -> None:
         connection.execute(named, (f"{space}_%",))
 
 
-async def _redis(store: RedisStore, made: Iterator[Record]) -> None:
+async def _redis(store: RedisStore, made: Iterator[Record], now: float) -> None:
     assert store._target is not None
     async with AsyncExitStack() as closing:
         other = AsyncRedisStore(store._target, namespace=store.namespace)
@@ -139,7 +139,7 @@ async def _redis(store: RedisStore, made: Iterator[Record]) -> None:
         await other.meet()
         for batch in _batches(made, 400):
             calls: list[Any] = [
-                other.create(one, NOW) if one.user_id is None else other.login(one, NOW, NOW, None, "") for one in batch
+                other.create(one, now) if one.user_id is None else other.login(one, now, now, None, "") for one in batch
             ]
             await asyncio.gather(*calls)
 

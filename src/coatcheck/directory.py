@@ -93,7 +93,7 @@ class Directory:
             total += done
         return total
 
-    def stats(self) -> Plan[Stats]:
-        """Counts of the whole namespace."""
-        counts: Stats = yield "stats", (self._engine.now(),)
+    def stats(self, within: float | None) -> Plan[Stats]:
+        """Counts of the whole namespace; with `within` (seconds) perhaps estimates."""
+        counts: Stats = yield "stats", (self._engine.now(), within)
         return counts

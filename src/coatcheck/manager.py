@@ -166,9 +166,13 @@ class SessionManager(Managing[Store]):
         """Delete what is over and forgotten, in small batches; how many rows."""
         return self._drive(self._directory.purge())
 
-    def stats(self) -> Stats:
-        """Counts of the whole namespace. May be slow on a large store."""
-        return self._drive(self._directory.stats())
+    def stats(self, *, within: float | None = None) -> Stats:
+        """Counts of the whole namespace, all of them exact; may be slow on a large Redis.
+
+        `within` (seconds): where that takes much longer, look at a part for about so long and estimate; `exact` says
+        whether that was so.
+        """
+        return self._drive(self._directory.stats(within))
 
     def history(
         self,
@@ -322,9 +326,9 @@ class AsyncSessionManager(Managing[AsyncStore]):
         """As `SessionManager.purge`."""
         return await self._drive(self._directory.purge())
 
-    async def stats(self) -> Stats:
+    async def stats(self, *, within: float | None = None) -> Stats:
         """As `SessionManager.stats`."""
-        return await self._drive(self._directory.stats())
+        return await self._drive(self._directory.stats(within))
 
     async def history(
         self,

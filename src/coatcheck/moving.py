@@ -24,6 +24,7 @@ from .milestones import FLAG, NEW, OLD, Plan, is_begun
 from .moves import Departed, Page
 from .record import Ended, Record, held
 from .store import Held, Login, Stats, Taken
+from .tally import together
 
 AT_ONCE = 20
 """Sessions that go over together: full ones, of 256 KiB each, still fit into a store's time."""
@@ -309,23 +310,16 @@ class Moving:
         here: int = yield NEW, "purge", (now, max(1, batch - batch // 2))
         return there + here
 
-    def stats(self, now: float) -> Plan[Stats]:
+    def stats(self, now: float, within: float | None = None) -> Plan[Stats]:
         if (yield from self.begun()):
             yield from self.bring_departed(now)
-        there: Stats = yield OLD, "stats", (now,)
-        here: Stats = yield NEW, "stats", (now,)
-        flags = 0
-        for side in (OLD, NEW):
-            flags += isinstance(held((yield side, "load", (FLAG,)), now), Record)
-        size = None if there.size is None or here.size is None else there.size + here.size
-        return Stats(
-            sessions=there.sessions + here.sessions - flags,
-            authenticated=there.authenticated + here.authenticated,
-            users=there.users + here.users,
-            tombstones=there.tombstones + here.tombstones,
-            tickets=there.tickets + here.tickets,
-            size=size,
-        )
+        part = None if within is None else within / 2
+        there: Stats = yield OLD, "stats", (now, part)
+        here: Stats = yield NEW, "stats", (now, part)
+        old = held((yield OLD, "load", (FLAG,)), now)
+        new = held((yield NEW, "load", (FLAG,)), now)
+        flags = [flag for flag in (old, new) if isinstance(flag, Record)]
+        return together(there, here, flags, now)
 
     def close(self) -> Plan[None]:
         yield OLD, "close", ()

@@ -156,8 +156,8 @@ class MovingStore(_Both):
     def purge(self, now: float, batch: int = 500) -> int:
         return self.drive(self._moving.purge(now, batch))
 
-    def stats(self, now: float) -> Stats:
-        return self.drive(self._moving.stats(now))
+    def stats(self, now: float, within: float | None = None) -> Stats:
+        return self.drive(self._moving.stats(now, within))
 
     def checks(self) -> Iterator[Check]:
         """What each of the two says of itself."""
@@ -240,8 +240,8 @@ class AsyncMovingStore(_Both):
     async def purge(self, now: float, batch: int = 500) -> int:
         return await self.drive(self._moving.purge(now, batch))
 
-    async def stats(self, now: float) -> Stats:
-        return await self.drive(self._moving.stats(now))
+    async def stats(self, now: float, within: float | None = None) -> Stats:
+        return await self.drive(self._moving.stats(now, within))
 
     async def close(self) -> None:
         await self.drive(self._moving.close())

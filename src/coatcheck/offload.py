@@ -91,8 +91,8 @@ class Inline:
     async def purge(self, now: float, batch: int = 500) -> int:
         return await self.run(self.store.purge, now, batch)
 
-    async def stats(self, now: float) -> Stats:
-        return await self.run(self.store.stats, now)
+    async def stats(self, now: float, within: float | None = None) -> Stats:
+        return await self.run(self.store.stats, now, within)
 
     async def close(self) -> None:
         await self.run(self.store.close)

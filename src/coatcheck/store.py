@@ -42,9 +42,20 @@ class Taken(NamedTuple):
     ended: Ended | None = None
 
 
+class Ages(NamedTuple):
+    """Live sessions by their age: created within the last hour, the day before that hour, and so on."""
+
+    hour: int = 0
+    day: int = 0
+    week: int = 0
+    month: int = 0
+    """Within the last 30 days, and not within the last 7."""
+    older: int = 0
+
+
 class Stats(NamedTuple):
     """Counts: live `sessions`, those of them that are `authenticated`, their `users`, `tombstones` of ended ones, used
-    `tickets` that are remembered. `size` is in bytes, None where the store cannot tell cheaply."""
+    `tickets` that are remembered. `size` is in bytes, None where the store cannot tell cheaply. `tally` makes it."""
 
     sessions: int
     authenticated: int
@@ -52,6 +63,14 @@ class Stats(NamedTuple):
     tombstones: int
     tickets: int
     size: int | None = None
+    exact: bool = True
+    """Whether all was counted; else these are estimates, from what was met in the time that there was."""
+    ages: Ages | None = None
+    clients: dict[str, int] | None = None
+    """Live sessions by browser, as `browsers` names them, "other" and "none" (not kept) among them."""
+    sampled: int = 0
+    """How many live sessions `ages` and `clients` were counted from: where it is less than `sessions` they are
+    estimates, also beside exact counts."""
 
 
 class Store(Protocol):
@@ -128,8 +147,9 @@ class Store(Protocol):
         """Delete at most `batch` forgotten rows; how many. 0: nothing left (or the store does it by itself)."""
         ...
 
-    def stats(self, now: float) -> Stats:
-        """Counts of the whole namespace; may be slow."""
+    def stats(self, now: float, within: float | None = None) -> Stats:
+        """Counts of the whole namespace; may be slow. `within` (seconds): where counting all takes much longer, look at
+        a part for about so long, and estimate the whole without bias. A store that is quick may ignore it."""
         ...
 
     def close(self) -> None:
@@ -157,7 +177,7 @@ class AsyncStore(Protocol):
     async def redeem(self, handle: str, jti: str, nonce: str, note: str, now: float, until: float) -> Taken: ...
     async def taken(self, handle: str, jti: str, now: float) -> Taken: ...
     async def purge(self, now: float, batch: int = 500) -> int: ...
-    async def stats(self, now: float) -> Stats: ...
+    async def stats(self, now: float, within: float | None = None) -> Stats: ...
     async def close(self) -> None: ...
 
 

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from coatcheck import Session, SessionManager
 from coatcheck.errors import ConfigurationError
 from coatcheck.pages import Ask, Console, answer, chart
+from coatcheck.store import Ages, Stats
 from coatcheck.testing import FakeClock
 from coatcheck.trail import AuditEntry
 from tests.pages.conftest import Visits
@@ -93,6 +94,25 @@ def test_the_overview_counts_and_charts(app: Starlette, visits: Visits, clock: F
     ada.http.post("/ticket")
     told(app)
     assert "Tickets outstanding 1" in operator.get("/console/")
+
+
+def test_the_overview_waits_for_no_count_and_says_what_is_an_estimate(
+    app: Starlette, visits: Visits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A million sessions in Redis take seconds to count: a page has half a one."""
+    found = Stats(1_003_097, 900_123, 202_835, 12_345, 0, None, False, Ages(1_003_097), {"Firefox": 1_003_097}, 33_327)
+    asked: list[float | None] = []
+
+    async def stats(*, within: float | None = None) -> Stats:
+        asked.append(within)
+        return found
+
+    monkeypatch.setattr(app.state.manager, "stats", stats)
+    page = visits("operator").get("/console/")
+    assert "Live sessions about 1,000,000" in page
+    assert "of these signed in about 900,000" in page
+    assert "Users about 203,000" in page
+    assert asked == [0.5]
 
 
 def test_a_user_is_found_with_sessions_and_history(app: Starlette, visits: Visits) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from coatcheck.errors import CoatcheckError
 from coatcheck.keyring import generate_secret
 
-from . import completion, doctor, export, history, inspect, keys, migrate, move, revoke_all, sessions
+from . import completion, doctor, export, history, inspect, keys, migrate, move, revoke_all, sessions, stats
 from .command import add_common
 from .parser import Parser
 
@@ -29,6 +29,7 @@ _COMMANDS: dict[str, tuple[Any, str]] = {
 
 _ON_STORES = (
     *sessions.COMMANDS,
+    *stats.COMMANDS,
     *revoke_all.COMMANDS,
     *history.COMMANDS,
     *inspect.COMMANDS,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from coatcheck.info import SessionInfo
+from coatcheck.tally import rounded
 
 
 def as_json(value: Any) -> None:
@@ -42,6 +43,11 @@ def pairs(values: Mapping[str, str]) -> None:
     """Print one fact a line."""
     width = max(map(len, values))
     sys.stdout.writelines(f"{name.ljust(width)}  {plain(value)}\n" for name, value in values.items())
+
+
+def number(count: int, *, exact: bool) -> str:
+    """A count; where it is an estimate, "about 1,230,000"."""
+    return f"{count:,}" if exact else f"about {rounded(count):,}"
 
 
 def facts(info: SessionInfo) -> dict[str, Any]:

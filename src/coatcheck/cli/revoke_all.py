@@ -7,8 +7,14 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 
-from . import output
+from coatcheck.manager import SessionManager
+from coatcheck.store import Stats
+
+from . import output, waiting
 from .command import Command, acting
+
+WITHIN = 0.3
+"""Seconds for a look at how many are live, about."""
 
 _AGO = re.compile(r"(\d{1,6})(min|h|d)")
 _UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
@@ -42,24 +48,33 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     with acting(options) as (manager, who):
-        live = manager.stats().sessions
+        found = manager.stats(within=WITHIN)
+        facts = {"live": found.sessions, "exact": found.exact}
         if not (options.json and options.yes):
-            _say(live, options.before)
+            _say(found, options.before)
         if options.dry_run or not (options.yes or _agreed()):
             if options.json:
-                output.as_json({"live": live, "ended": 0})
+                output.as_json(facts | {"ended": 0})
             return 0 if options.dry_run else 1
-        count = manager.revoke_all(options.before, options.reason, by=who)
+        with waiting.shown(lambda seconds: _left(manager, found, seconds), quiet=options.json):
+            count = manager.revoke_all(options.before, options.reason, by=who)
     if options.json:
-        output.as_json({"live": live, "ended": count})
+        output.as_json(facts | {"ended": count})
     else:
         sys.stdout.write(f"{count:,} ended\n")
     return 0
 
 
-def _say(live: int, before: datetime | None) -> None:
+def _say(found: Stats, before: datetime | None) -> None:
     which = "all of them" if before is None else f"those created up to {before.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
-    sys.stderr.write(f"{live:,} sessions are live; this ends {which}\n")
+    sys.stderr.write(f"{output.number(found.sessions, exact=found.exact)} sessions are live; this ends {which}\n")
+
+
+def _left(manager: SessionManager, before: Stats, seconds: float) -> str:
+    """How far it is: what is left is counted, or estimated, beside it."""
+    now = manager.stats(within=WITHIN)
+    left, all_of_them = (output.number(one.sessions, exact=one.exact) for one in (now, before))
+    return f"{seconds:.0f} s: {left} of {all_of_them} sessions are live"
 
 
 def _agreed() -> bool:

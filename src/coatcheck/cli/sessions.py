@@ -1,4 +1,4 @@
-"""`coatcheck list`, `show`, `revoke`, `revoke-user`, `stats` and `purge`: what an operator does at night."""
+"""`coatcheck list`, `show`, `revoke`, `revoke-user` and `purge`: what an operator does at night."""
 
 from __future__ import annotations
 
@@ -147,26 +147,6 @@ def _revoke_user(options: argparse.Namespace) -> int:
     return 0 if count else 1
 
 
-def _stats(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
-        found = manager.stats()
-    if options.json:
-        output.as_json(found._asdict())
-    else:
-        size = "" if found.size is None else f"{found.size:,} bytes"
-        output.pairs(
-            {
-                "live sessions": f"{found.sessions:,}",
-                "of these signed in": f"{found.authenticated:,}",
-                "users": f"{found.users:,}",
-                "ended, still remembered": f"{found.tombstones:,}",
-                "used tickets": f"{found.tickets:,}",
-                "store": size or "its size is not known",
-            }
-        )
-    return 0
-
-
 def _purge(options: argparse.Namespace) -> int:
     with opened(options) as manager:
         count = manager.purge()
@@ -195,13 +175,6 @@ COMMANDS = (
         _add_revoke_user,
         _revoke_user,
         CODES,
-    ),
-    Command(
-        "stats",
-        "count what is in the store",
-        "Count what is in the store. It may take long over a large Redis.",
-        lambda _: None,
-        _stats,
     ),
     Command(
         "purge",

@@ -21,6 +21,8 @@ CHARTED = 5000
 """Entries of the trail that the chart is drawn from."""
 LONGEST_TICKET = 3600.0
 _COUNTED_EVERY = 10.0
+_COUNTED_WITHIN = 0.5
+"""Seconds, about, for which whoever asks first waits while a large store is counted."""
 _MAX_USER = 255
 
 Allowed = Callable[[Session], "bool | Awaitable[bool]"]
@@ -70,7 +72,7 @@ class Console:
     def _overview(self, ask: Ask, manager: Any) -> Steps:
         now = manager.engine.now()
         if self._counted is None or time.monotonic() - self._counted[0] > _COUNTED_EVERY:
-            self._counted = time.monotonic(), (yield manager.stats())
+            self._counted = time.monotonic(), (yield manager.stats(within=_COUNTED_WITHIN))
         entries: list[AuditEntry] = []
         if manager.audit is not None:
             while not entries or (len(entries) < CHARTED and entries[-1].at > now - chart.HOURS * 3600):

@@ -5,27 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from ..browsers import browser, system
+from ..tally import rounded
 from ..trail import AuditEntry
 
-_BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("SamsungBrowser/", "Samsung Internet"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-    ("curl/", "curl"),
-    ("python", "Python"),
-)
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
 _HAPPENED = {
     "authenticated": "Signed in",
     "exchanged": "Came over from another library's session",
@@ -61,9 +44,14 @@ class Wording:
     def device(self, user_agent: str | None) -> str:
         """A user agent, as in "Firefox on Linux". Anybody can claim to be any browser: it is there to recognise one."""
         text = user_agent or ""
-        name = next((name for mark, name in _BROWSERS if mark in text), self._("An unknown browser"))
-        system = next((name for mark, name in _SYSTEMS if mark in text), None)
-        return self._("%(browser)s on %(system)s") % {"browser": name, "system": system} if system else name
+        name, where = browser(text) or self._("An unknown browser"), system(text)
+        return self._("%(browser)s on %(system)s") % {"browser": name, "system": where} if where else name
+
+    def number(self, count: int, exact: bool) -> str:
+        """A count, as in "1,234"; where it is an estimate, as in "about 1,230"."""
+        if exact:
+            return f"{count:,}"
+        return self._("about %(n)s") % {"n": f"{rounded(count):,}"}
 
     def ago(self, then: datetime) -> str:
         """How long ago that was."""

@@ -24,6 +24,7 @@ from ..moves import AsyncMoves, Departed
 from ..offload import Inline
 from ..record import Ended, Record, held
 from ..store import Held, Login, Stats, Taken
+from ..tally import Tally
 from ..trail import AuditEntry, row_number
 from .memory_moves import MemoryMoves
 
@@ -223,17 +224,15 @@ class MemoryStore(MemoryMoves):
         return min(batch, len(old) + len(spent) + len(shut))
 
     @_locked
-    def stats(self, now: float) -> Stats:
-        found = [held(value, now) for value in self._sessions.values() if not isinstance(value, Departed)]
-        live = [record for record in found if isinstance(record, Record)]
-        users = {record.user_id for record in live} - {None}
-        return Stats(
-            sessions=len(live),
-            authenticated=sum(record.user_id is not None for record in live),
-            users=len(users),
-            tombstones=len(found) - len(live),
-            tickets=sum(mark[3] > now for mark in self._tickets.values()),
-        )
+    def stats(self, now: float, within: float | None = None) -> Stats:
+        tally, tombstones = Tally(now), 0
+        for value in self._sessions.values():
+            if not isinstance(value, Departed):
+                if isinstance(found := held(value, now), Record):
+                    tally.add(found)
+                else:
+                    tombstones += 1
+        return tally.stats(tombstones, sum(mark[3] > now for mark in self._tickets.values()))
 
     @_locked
     def append(self, entries: list[AuditEntry], keep: float | None) -> None:

@@ -22,9 +22,10 @@ from ..gate import Gate, dump_patches, load_patches
 from ..health import Check
 from ..policy import TOMBSTONE
 from ..record import Ended, Record, dump_record, held
-from ..rows import DEPARTING, GONE, record_of, records_of, value_of
+from ..rows import record_of, records_of, value_of
 from ..store import Held, Login, Stats, Taken
 from . import sqlite_health
+from .sqlite_count import count
 from .sqlite_file import Connection, Database
 from .sqlite_moves import SQLiteMoves
 from .sqlite_pulse import pulse
@@ -285,20 +286,9 @@ class SQLiteStore(SQLiteMoves, SQLiteTrail):
                 ).rowcount
         return done
 
-    def stats(self, now: float) -> Stats:
-        live = now + TOMBSTONE
+    def stats(self, now: float, within: float | None = None) -> Stats:
         with self._db.reading() as db:
-            counts: tuple[int, int, int, int, int] = db.execute(
-                f"SELECT count(*) FILTER (WHERE record IS NOT NULL AND forget_at > :live), "
-                f"count(*) FILTER (WHERE user_id IS NOT NULL AND record IS NOT NULL AND forget_at > :live), "
-                f"count(DISTINCT user_id) FILTER (WHERE record IS NOT NULL AND forget_at > :live), "
-                f"count(*) FILTER (WHERE reason NOT IN (:departing, :gone) "
-                f"OR (record IS NOT NULL AND forget_at <= :live)), "
-                f"(SELECT count(*) FROM {self._tickets} WHERE forget_at > :now) FROM {self._sessions}",
-                {"live": live, "now": now, "departing": DEPARTING, "gone": GONE},
-            ).fetchone()
-            pages = db.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()
-        return Stats(*counts, pages[0])
+            return count(db, self.namespace, now)
 
     def close(self) -> None:
         self._db.close()

@@ -242,7 +242,7 @@ class AsyncPostgreSQLStore(AsyncMoves):
     async def purge(self, now: float, batch: int = 500) -> int:
         return await self._drive(self._plans.purge(now, batch))
 
-    async def stats(self, now: float) -> Stats:
+    async def stats(self, now: float, within: float | None = None) -> Stats:
         return await self._drive(self._plans.stats(now))
 
     def feed(self) -> PostgreSQLFeed:

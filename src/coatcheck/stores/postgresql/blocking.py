@@ -211,7 +211,7 @@ class PostgreSQLStore(Moves):
     def purge(self, now: float, batch: int = 500) -> int:
         return self._drive(self._plans.purge(now, batch))
 
-    def stats(self, now: float) -> Stats:
+    def stats(self, now: float, within: float | None = None) -> Stats:
         return self._drive(self._plans.stats(now))
 
     def append(self, entries: list[AuditEntry], keep: float | None) -> None:

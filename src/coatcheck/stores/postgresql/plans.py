@@ -16,8 +16,9 @@ from ...errors import StoreUnavailable
 from ...gate import Gate, dump_patches, load_patches
 from ...policy import TOMBSTONE
 from ...record import Ended, Record, dump_record, held
-from ...rows import DEPARTING, GONE, records_of, value_of
+from ...rows import abouts_of, counted, records_of, value_of
 from ...store import Held, Login, Stats, Taken
+from ...tally import SAMPLE, sampled
 from .schema import Statements
 
 T = TypeVar("T")
@@ -243,9 +244,17 @@ class Plans:
         return done
 
     def stats(self, now: float) -> Plan[Stats]:
+        values, sql = counted(now), self.sql.counts
         yield More(_COUNTS)
-        rows = yield Ask(self.sql.stats, {"live": now + TOMBSTONE, "now": now, "departing": DEPARTING, "gone": GONE})
-        return Stats(*rows[0])
+        ((sessions, authenticated, over, tombstones, tickets),) = yield Ask(sql.whole, values)
+        ((users,),) = yield Ask(sql.users)
+        if over:
+            ((without,),) = yield Ask(sql.without, values)
+            users -= without
+        ((size,),) = yield Ask(self.sql.size)
+        part = min(100.0, 100 * SAMPLE / max(1, sessions))
+        some = yield Ask(self.sql.sample, (part, values["live"]))
+        return sampled(Stats(sessions, authenticated, users, tombstones, tickets, size), abouts_of(some), now)
 
     # -- rows --------------------------------------------------------------------------------------------
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ...rows import HEAD, Counts
+
 VERSION = 2
 """Of the tables: in the comment of the first."""
 
@@ -181,13 +183,13 @@ class Statements:
             f"DELETE FROM {gates} WHERE user_id IN (SELECT user_id FROM {gates} {forgotten} AND NOT EXISTS "
             f"(SELECT FROM {sessions} WHERE {sessions}.user_id = {gates}.user_id) {limit})",
         )
-        self.stats: str = (
-            "SELECT count(*) FILTER (WHERE record IS NOT NULL AND forget_at > %(live)s), "
-            "count(*) FILTER (WHERE user_id IS NOT NULL AND record IS NOT NULL AND forget_at > %(live)s), "
-            "count(DISTINCT user_id) FILTER (WHERE record IS NOT NULL AND forget_at > %(live)s), "
-            "count(*) FILTER (WHERE reason NOT IN (%(departing)s, %(gone)s) "
-            "OR (record IS NOT NULL AND forget_at <= %(live)s)), "
-            f"(SELECT count(*) FROM {tickets} WHERE forget_at > %(now)s), "
-            f"pg_total_relation_size('{sessions}') + pg_total_relation_size('{gates}') "
-            f"+ pg_total_relation_size('{tickets}') FROM {sessions}"
+        self.counts: Counts = Counts(sessions, tickets, "%({})s")
+        self.size: str = (
+            f"SELECT pg_total_relation_size('{sessions}') + pg_total_relation_size('{gates}') "
+            f"+ pg_total_relation_size('{tickets}')"
+        )
+        # Whole pages are drawn, so that it reads no more than it needs.
+        self.sample: str = (
+            f"SELECT handle, substring(record FROM 1 FOR {HEAD}) FROM {sessions} TABLESAMPLE SYSTEM (%s) "
+            "WHERE record IS NOT NULL AND forget_at > %s"
         )

@@ -19,6 +19,7 @@ from ...moves import AsyncMoves
 from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from . import feed
+from .census import Census
 from .faults import dropped, plain, slow
 from .hosts import Node
 from .lane import Lane
@@ -51,7 +52,7 @@ class AsyncRedisStore(AsyncMoves):
         names = Names(namespace)
         self.namespace = namespace
         self.offset: float = 0.0
-        self._plans, self._sweep = Plans(names), Sweep(names)
+        self._plans, self._sweep, self._census = Plans(names), Sweep(names), Census(names)
         self._travels = Travels(names, self._plans)
         self._client = client
         self._lanes: dict[asyncio.AbstractEventLoop, Lane | Lanes] = {}
@@ -201,8 +202,8 @@ class AsyncRedisStore(AsyncMoves):
         """0: Redis forgets by itself."""
         return 0
 
-    async def stats(self, now: float) -> Stats:
-        return await self._drive(self._sweep.stats(now))
+    async def stats(self, now: float, within: float | None = None) -> Stats:
+        return await self._drive(self._census.stats(now, within))
 
     @property
     def strays(self) -> int:

@@ -20,6 +20,7 @@ from ...record import Record
 from ...store import Held, Login, Stats, Taken
 from ...trail import AuditEntry
 from . import feed, health
+from .census import Census
 from .client import opened
 from .cluster import Trips, Wire
 from .faults import dropped, plain, slow
@@ -51,7 +52,7 @@ class RedisStore(Moves):
         names = Names(namespace)
         self.namespace = namespace
         self.offset: float = 0.0
-        self._plans, self._sweep = Plans(names), Sweep(names)
+        self._plans, self._sweep, self._census = Plans(names), Sweep(names), Census(names)
         self._travels = Travels(names, self._plans)
         self._trail = Trail(names)
         self._target = client if isinstance(client, Target) else None
@@ -195,8 +196,8 @@ class RedisStore(Moves):
         """0: Redis forgets by itself."""
         return 0
 
-    def stats(self, now: float) -> Stats:
-        return self._drive(self._sweep.stats(now))
+    def stats(self, now: float, within: float | None = None) -> Stats:
+        return self._drive(self._census.stats(now, within))
 
     def append(self, entries: list[AuditEntry], keep: float | None) -> None:
         self._drive(self._trail.append(entries, keep))

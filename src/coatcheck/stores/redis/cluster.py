@@ -46,6 +46,10 @@ class Cursor(NamedTuple):
 
     node: Node
     position: int
+    later: tuple[Node, ...] = ()
+    """The nodes that come after it."""
+    owned: tuple[int, ...] = ()
+    """The slots that it has, in order; () before it was asked."""
 
 
 class Routes:
@@ -250,15 +254,15 @@ class Routes:
     def _scan(self, name: str, cursor: Cursor | int, *options: Any) -> Routed[list[Any]]:
         """One step through all nodes, one after the other: the cursor says where it is, and is 0 in the end."""
         nodes = self.primaries()
-        node, position = cursor if isinstance(cursor, Cursor) else Cursor(nodes[0], 0)
+        node, position, _, owned = cursor if isinstance(cursor, Cursor) else Cursor(nodes[0], 0)
         ((reply,),) = self._heard((yield {node: [(name, position, *options)]})).values()
         if isinstance(reply, Exception):
             return [reply]
         position, keys = reply
-        later = [one for one in nodes if one > node]
+        later = tuple(one for one in nodes if one > node)
         if position:
-            return [(Cursor(node, position), keys)]
-        return [(Cursor(later[0], 0) if later else 0, keys)]
+            return [(Cursor(node, position, later, owned or self._slots.owned(node)), keys)]
+        return [(Cursor(later[0], 0, later[1:]) if later else 0, keys)]
 
     def _everywhere(self, wire: Wire) -> Routed[list[Any]]:
         """Ask every primary; of each reply the one to worry about, else the first's. Who is silent is left out, unless

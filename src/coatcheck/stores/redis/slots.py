@@ -55,6 +55,10 @@ class Slots:
         """The primary that has a key, as far as is known."""
         return self._nodes[key_slot(key.encode() if isinstance(key, str) else key)]
 
+    def owned(self, node: Node) -> tuple[int, ...]:
+        """The slots that a node has, in order."""
+        return tuple(slot for slot, owner in enumerate(self._nodes) if owner == node)
+
     @property
     def unserved(self) -> int:
         """Slots that no node has."""

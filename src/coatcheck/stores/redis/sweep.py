@@ -8,10 +8,9 @@ from contextlib import suppress
 from ...errors import StoreUnavailable
 from ...gate import WRONG
 from ...record import Ended, Record, held
-from ...store import Stats
 from .scripts import CLOSE, Call
 from .steps import Layout, Pause, Plan, end_all
-from .values import Names, load, load_mark
+from .values import Names, load
 
 BATCH = 200
 """Keys that the server looks at for one command, about."""
@@ -69,25 +68,6 @@ class Sweep:
             f"{count} sessions were ended, and some may be left: Redis was restarted, or the cluster moved keys, while "
             "they were gone through. Ask again when it is done"
         )
-
-    def stats(self, now: float) -> Plan[Stats]:
-        users: set[str] = set()
-        authenticated = tombstones = tickets = 0
-
-        def count(keys: list[bytes]) -> Plan[int]:
-            nonlocal authenticated, tombstones, tickets
-            found = yield from self._records([key for key in keys if self._names.parse(key)[0] == "s"], now)
-            live = [one for one in found if isinstance(one, Record)]
-            owners = [one.user_id for one in live if one.user_id is not None]
-            users.update(owners)
-            authenticated += len(owners)
-            tombstones += len(found) - len(live)
-            if marks := [("GET", key) for key in keys if self._names.parse(key)[0] == "t"]:
-                tickets += sum(load_mark(text).until > now for text in (yield [*marks]) if text)
-            return len(live)
-
-        sessions = yield from self._walk("?", count)
-        return Stats(sessions, authenticated, len(users), tombstones, tickets)
 
     def _walk(self, kind: str, visit: Callable[[list[bytes]], Plan[int]]) -> Plan[int]:
         """The sum of what `visit` says of each batch of keys."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from ...info import Client
+from ...policy import Policy
 from ...session import Session
+from ...store import Ages
 from ..kit import Kit, Scenarios
 
 
@@ -86,6 +89,39 @@ class Listing(Scenarios):
         after = await manager.stats()
         assert (before.sessions, before.authenticated, before.users) == (5, 3, 2)
         assert (after.sessions, after.authenticated, after.users) == (4, 3, 2)
+
+    async def test_live_sessions_are_counted_by_age_and_by_browser(self, kit: Kit) -> None:
+        """3: each in one group of each kind; what has ended or is over is in none; and a quick look at few sees all."""
+        manager = kit.manager(Policy(idle_timeout=timedelta(days=90), absolute_timeout=timedelta(days=90)))
+        agents = ("Mozilla/5.0 (X11) Firefox/121.0", "Mozilla/5.0 (Windows NT 10.0) Chrome/120.0 Safari/537.36", "x")
+        for days, agent in zip((40, 10, 3), agents, strict=True):
+            session = await manager.load(None, Client("192.0.2.1", agent))
+            session.login("ada")
+            await manager.commit(session)
+            kit.clock.advance(timedelta(days=days))
+        await kit.request(manager, await kit.stored(manager, cart=[1]), lambda session: session.clear())
+        kit.clock.advance(timedelta(hours=2))
+        session = await manager.load(None)
+        session["cart"] = [1]
+        await manager.commit(session)
+        found = await manager.stats()
+        assert found.ages == Ages(hour=1, day=0, week=1, month=1, older=1)
+        assert found.clients == {"Chrome": 1, "Firefox": 1, "none": 1, "other": 1}
+        assert (found.sessions, found.sampled, found.exact) == (4, 4, True)
+        assert await manager.stats(within=0.5) == found
+
+    async def test_a_quick_look_adds_up(self, kit: Kit) -> None:
+        """3: however little time there is, it says whether it is exact, and its parts are those of one whole."""
+        manager = kit.manager()
+        for number in range(40):
+            await kit.signed_in(manager, f"user-{number}")
+        exact, found = await manager.stats(), await manager.stats(within=0.0)
+        assert found == exact or not found.exact
+        assert found.users <= found.authenticated <= found.sessions
+        if found.ages is not None:
+            assert sum(found.ages) == found.sessions
+        if found.clients is not None:
+            assert sum(found.clients.values()) == found.sessions
 
     async def test_namespaces_share_nothing(self, kit: Kit) -> None:
         """3: two applications on one store see, and end, only their own; unless the store itself is shared."""
