@@ -43,19 +43,20 @@ class Taken(NamedTuple):
 
 
 class Ages(NamedTuple):
-    """Live sessions by their age: created within the last hour, the day before that hour, and so on."""
+    """Live sessions by their age: created within the last `hour`; within the last `day`, and not in that hour; within
+    the last `week`; within the last `month` of 30 days; and `older`."""
 
     hour: int = 0
     day: int = 0
     week: int = 0
     month: int = 0
-    """Within the last 30 days, and not within the last 7."""
     older: int = 0
 
 
 class Stats(NamedTuple):
     """Counts: live `sessions`, those of them that are `authenticated`, their `users`, `tombstones` of ended ones, used
-    `tickets` that are remembered. `size` is in bytes, None where the store cannot tell cheaply. `tally` makes it."""
+    `tickets` that are remembered. `size` is in bytes, None where the store cannot tell cheaply. `ages` are None where it does not look at
+    them. `tally` makes it."""
 
     sessions: int
     authenticated: int

@@ -23,9 +23,8 @@ from coatcheck.record import Record, dump_record, load_record
 from coatcheck.store import Meets
 from coatcheck.token import bucket_of, looks_like_handle, new_handle
 
-from . import named, output
+from . import named, output, waiting
 from .command import Command, opened
-from .progress import Progress
 
 _FORMAT = "coatcheck sessions 1"
 _PAGE = 200
@@ -49,14 +48,15 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(options: argparse.Namespace) -> int:
-    with opened(options) as manager, _written(options.file) as to, Progress("sessions exported") as progress:
+    counted = waiting.counted("sessions exported", quiet=options.json)
+    with opened(options) as manager, _written(options.file) as to, counted as done:
         for line in _lines(_movable(manager), manager.engine.now()):
             to.write(json.dumps(line, ensure_ascii=True, separators=(",", ":")) + "\n")
-            progress.add("session" in line)
+            done.add("session" in line)
     if options.json and options.file != "-":
-        output.as_json({"exported": progress.count})
+        output.as_json({"exported": done.number})
     else:
-        sys.stderr.write(f"{progress.count:,} sessions exported\n")
+        sys.stderr.write(f"{done.number:,} sessions exported\n")
     return 0
 
 
@@ -130,7 +130,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 def _import(options: argparse.Namespace) -> int:
     # Not `opened`: the store may be one that nobody has used yet.
     manager = SessionManager(named.url(options.store), namespace=options.namespace)
-    with manager, _read(options.file) as file, Progress("lines read") as progress:
+    with manager, _read(options.file) as file, waiting.counted("lines read", quiet=options.json) as done:
         arriving = _Arriving(_movable(manager), manager.engine.now())
         for number, line in enumerate(iter(lambda: file.readline(_LONGEST + 1), ""), 1):
             try:
@@ -140,7 +140,7 @@ def _import(options: argparse.Namespace) -> int:
                     f"{options.file}, line {number}: not what `coatcheck export` writes. What came before it is "
                     "stored; the import can be repeated"
                 ) from error
-            progress.add()
+            done.add()
         arriving.flush()
     if not arriving.begun:
         raise ConfigurationError(f"{options.file} is empty")

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ..pages import MAX_BODY, Ask, Page, answer_async, fields
-from ..replies import reply
+from ..pages import MAX_BODY, Ask, Page, answer_async, fields, too_large
 from .aiohttp import manager_from, session_from
 from .aiohttp_visit import as_response
 
@@ -21,7 +20,7 @@ def add_pages(app: web.Application, at: str, page: Page) -> None:
         # One that does not say how long it is (chunked) is no form of ours, and may have no end.
         length = request.content_length or 0
         if length > MAX_BODY:
-            return as_response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
+            return as_response(too_large())
         body = await request.read() if request.method == "POST" and length else b""
         below = request.match_info["below"]
         ask = Ask(

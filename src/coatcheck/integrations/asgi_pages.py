@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..manager import AsyncSessionManager
-from ..pages import MAX_BODY, Ask, Page, answer_async, fields
-from ..replies import Reply, reply
+from ..pages import MAX_BODY, Ask, Page, answer_async, fields, too_large
+from ..replies import Reply
 from ..session import Session
 from . import asgi
 from .asgi_messages import Receive, Scope, Send
@@ -51,7 +51,7 @@ class PagesApp:
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
                 if len(body) > MAX_BODY:
-                    return reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
+                    return too_large()
         base = scope.get("root_path", "").rstrip("/")
         ask = Ask(
             method=scope["method"],

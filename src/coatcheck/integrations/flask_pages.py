@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import flask
 
-from ..pages import MAX_BODY, Ask, Page, answer
-from ..replies import reply
+from ..pages import MAX_BODY, Ask, Page, answer, too_large
 from .flask import manager_from, session_from
 from .flask_visit import as_response
 
@@ -20,7 +19,7 @@ def pages(page: Page, name: str) -> flask.Blueprint:
     def view(below: str = "", **_: object) -> flask.Response:
         request = flask.request
         if (request.content_length or 0) > MAX_BODY:
-            return as_response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
+            return as_response(too_large())
         whole = f"{request.script_root}{request.path}"
         ask = Ask(
             method=request.method,

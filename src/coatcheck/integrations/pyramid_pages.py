@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..pages import MAX_BODY, Ask, Page, answer, fields
-from ..replies import reply
+from ..pages import MAX_BODY, Ask, Page, answer, fields, too_large
 from .pyramid import manager_from, session_from
 
 try:
@@ -28,7 +27,7 @@ def add_pages(config: Any, at: str, page: Page) -> None:
     def view(request: Any) -> Any:
         length = request.content_length or 0
         if length > MAX_BODY:
-            made = reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
+            made = too_large()
         else:
             ask = Ask(
                 method=request.method,

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import quart
 
-from ..pages import MAX_BODY, Ask, Page, answer_async, fields
-from ..replies import reply
+from ..pages import MAX_BODY, Ask, Page, answer_async, fields, too_large
 from .quart import manager_from, session_from
 
 
@@ -25,7 +24,7 @@ def pages(page: Page, name: str) -> quart.Blueprint:
                 if len(body) > MAX_BODY:
                     break
         if len(body) > MAX_BODY:
-            found = reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
+            found = too_large()
         else:
             whole = f"{request.root_path}{request.path}"
             ask = Ask(

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..pages import MAX_BODY, Ask, Page, answer, fields
-from ..replies import reply
+from ..pages import MAX_BODY, Ask, Page, answer, fields, too_large
 from .wsgi import manager_from, session_from
 from .wsgi_response import Environ, StartResponse
 from .wsgi_response import answer as respond
@@ -27,9 +26,7 @@ class PagesApp:
             length = environ.get("CONTENT_LENGTH") or "0"
             size = int(length) if length.isascii() and length.isdecimal() and len(length) < 10 else MAX_BODY + 1
             if size > MAX_BODY:
-                return respond(
-                    environ, start_response, reply(413, "This form is too large", f"At most {MAX_BODY} bytes.")
-                )
+                return respond(environ, start_response, too_large())
             body = environ["wsgi.input"].read(size)
         ask = Ask(
             method=environ["REQUEST_METHOD"],

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from ..errors import ConfigurationError
 from ..manager import AsyncSessionManager, SessionManager
-from ..replies import Reply
+from ..replies import Reply, reply
 from ..session import Session
 
 MAX_BODY = 16_384
@@ -35,6 +35,11 @@ class Ask:
     session: Session
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def too_large() -> Reply:
+    """The answer to a form of more than `MAX_BODY` bytes."""
+    return reply(413, "This form is too large", f"It may have {MAX_BODY} bytes.")
 
 
 class Page(Protocol):

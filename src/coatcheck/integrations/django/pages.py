@@ -14,8 +14,8 @@ from django.http import HttpResponse
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from ...pages import MAX_BODY, Ask, Page, answer
-from ...replies import Reply, reply
+from ...pages import MAX_BODY, Ask, Page, answer, too_large
+from ...replies import Reply
 from .middleware import manager_from, session_from
 
 
@@ -26,7 +26,7 @@ def pages(page: Page) -> list[Any]:
     def view(request: Any, below: str, **_: object) -> Any:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY:
-            return _response(reply(413, "This form is too large", f"It may have {MAX_BODY} bytes."))
+            return _response(too_large())
         ask = Ask(
             method=request.method,
             path=f"/{below}",
