@@ -55,8 +55,8 @@ class Ages(NamedTuple):
 
 class Stats(NamedTuple):
     """Counts: live `sessions`, those of them that are `authenticated`, their `users`, `tombstones` of ended ones, used
-    `tickets` that are remembered. `size` is in bytes, None where the store cannot tell cheaply; `ages` are None where it
-    does not look at them. `tally` makes it."""
+    `tickets` that are remembered. `size` is in bytes, None where the store cannot tell cheaply; `ages` are None where
+    it does not look at them. `tally` makes it."""
 
     sessions: int
     authenticated: int
