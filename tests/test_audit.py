@@ -19,6 +19,7 @@ from coatcheck.errors import ConfigurationError, ReauthenticationRequired, Store
 from coatcheck.stores.memory import MemoryStore
 from coatcheck.stores.sqlite import SQLiteStore
 from coatcheck.testing import FakeClock
+from coatcheck.trail import outstanding
 
 KEEP = timedelta(days=90)
 
@@ -95,6 +96,33 @@ def test_tickets_are_kept_by_purpose(manager: SessionManager) -> None:
     assert [name for name, *_ in told(manager)] == ["authenticated", "ticket_issued", "ticket_redeemed"]
     (used, issued, _) = manager.history()
     assert used.detail == {"jti": issued.detail["jti"], "purpose": "download"}
+
+
+def test_a_ticket_is_outstanding_until_it_is_used_late_or_its_session_is_over(
+    manager: SessionManager, clock: FakeClock
+) -> None:
+    """What the console and `coatcheck stats` count: nothing that could not be redeemed."""
+
+    def left() -> int:
+        told(manager)
+        return len(outstanding(manager.history(), clock()))
+
+    session = manager.load(sign_in(manager)[1])
+    first, second = (manager.tickets.issue("download", {}, session=session) for _ in range(2))
+    short = manager.tickets.issue("download", {}, session=session, ttl=timedelta(seconds=30))
+    other = manager.load(sign_in(manager, "bob")[1])
+    manager.tickets.issue("download", {}, session=other)
+    assert short
+    assert left() == 4
+    manager.tickets.redeem(first, "download", session=session)
+    assert left() == 3
+    clock.advance(timedelta(seconds=31))
+    assert left() == 2
+    manager.revoke_user("bob")
+    assert left() == 1
+    manager.revoke_all()
+    assert left() == 0
+    assert second
 
 
 def test_nothing_in_it_is_a_credential(manager: SessionManager, tmp_path: Path) -> None:

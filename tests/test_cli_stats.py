@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -84,10 +85,26 @@ def test_what_is_counted_is_told_to_scripts_under_stable_names(capsys: pytest.Ca
         "ages": {"hour": 2, "day": 0, "week": 0, "month": 0, "older": 0},
         "clients": {"Firefox": 1, "none": 1},
         "sampled": 2,
+        "outstanding_tickets": None,
     }
     page = (Path(__file__).parent.parent / "docs" / "command-line.md").read_text()
     for name in (*found, "size"):
         assert f"`{name}`" in page
+
+
+def test_tickets_that_nobody_has_used_are_counted_by_the_audit_trail(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The store itself does not know of a ticket before it is used."""
+    assert main(["stats"]) == 0
+    assert "known by an audit trail alone" in capsys.readouterr().out
+    with SessionManager(store, audit=timedelta(days=1)) as manager:
+        session = manager.load(None)
+        session.login("ada")
+        manager.commit(session)
+        manager.tickets.issue("download", {}, session=session)
+    assert main(["stats", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["outstanding_tickets"] == 1
 
 
 @pytest.mark.usefixtures("store")

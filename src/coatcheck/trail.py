@@ -44,6 +44,24 @@ def row_number(place: str | None) -> int | None:
     return int(place) if place and len(place) < 19 and place.isascii() and place.isdecimal() else None
 
 
+def outstanding(entries: list[AuditEntry], now: float) -> list[AuditEntry]:
+    """Of a list of everybody's entries, newest first: the issues of tickets that could be redeemed at `now`. Not used,
+    in time, and of a session that has not ended since."""
+    used, ended, found = set[str | None](), set[str | None](), list[AuditEntry]()
+    for entry in entries:
+        if entry.name == "ticket_redeemed":
+            used.add(entry.detail.get("jti"))
+        elif entry.name == "ended":
+            if "of" in entry.detail:  # everybody's
+                break
+            ended.add(entry.handle)
+        elif entry.name == "ticket_issued" and entry.handle not in ended:
+            until = entry.detail.get("expires", "")
+            if until.isdecimal() and float(until) > now and entry.detail.get("jti") not in used:
+                found.append(entry)
+    return found
+
+
 def dump_detail(entry: AuditEntry) -> str:
     """An entry's detail as text."""
     return json.dumps(entry.detail, ensure_ascii=False, separators=(",", ":"))

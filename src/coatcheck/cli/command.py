@@ -42,18 +42,24 @@ def opened(options: argparse.Namespace) -> SessionManager:
 @contextmanager
 def acting(options: argparse.Namespace) -> Iterator[tuple[SessionManager, str]]:
     """The store that they name, and who acts on it. Where the application keeps an audit trail this goes into it."""
-    with opened(options) as manager:
-        try:
-            trail = AuditTrail(options.store, namespace=options.namespace, retention=None)
-        except ConfigurationError:  # a store that keeps none
-            yield manager, _who()
-            return
-        try:
-            if trail.entries(limit=1):
-                manager.subscribe(trail)
-            yield manager, _who()
-        finally:
-            trail.close()
+    with opened(options) as manager, trailing(options) as trail:
+        if trail is not None:
+            manager.subscribe(trail)
+        yield manager, _who()
+
+
+@contextmanager
+def trailing(options: argparse.Namespace) -> Iterator[AuditTrail | None]:
+    """The audit trail that the application keeps in that store; None where it keeps none."""
+    try:
+        trail = AuditTrail(options.store, namespace=options.namespace, retention=None)
+    except ConfigurationError:  # a store that cannot keep one
+        yield None
+        return
+    try:
+        yield trail if trail.entries(limit=1) else None
+    finally:
+        trail.close()
 
 
 def _who() -> str:

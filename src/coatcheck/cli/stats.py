@@ -7,12 +7,15 @@ from typing import Any
 
 from coatcheck.manager import SessionManager
 from coatcheck.store import Stats
+from coatcheck.trail import outstanding
 
 from . import output, waiting
-from .command import Command, opened
+from .command import Command, opened, trailing
 
 WITHIN = 0.3
 """Seconds for which a large Redis is looked at: then a command, start included, answers within a second."""
+LOOKED_AT = 5000
+"""Entries of the audit trail, the newest, among which tickets that nobody has used are looked for."""
 SHOWN = 10
 """Browsers that a person is shown."""
 
@@ -30,14 +33,17 @@ def _add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    with opened(options) as manager:
+    with opened(options) as manager, trailing(options) as trail:
         found = manager.stats(within=WITHIN)
         if options.exact and not found.exact:
             found = _all(manager, found, quiet=options.json)
+        waiting_tickets = (
+            None if trail is None else len(outstanding(trail.entries(limit=LOOKED_AT), manager.engine.now()))
+        )
     if options.json:
-        output.as_json(facts(found))
+        output.as_json(facts(found) | {"outstanding_tickets": waiting_tickets})
     else:
-        output.pairs(_words(found))
+        output.pairs(_words(found, waiting_tickets))
     return 0
 
 
@@ -57,7 +63,7 @@ def facts(found: Stats) -> dict[str, Any]:
     return found._asdict() | {"ages": None if found.ages is None else found.ages._asdict()}
 
 
-def _words(found: Stats) -> dict[str, str]:
+def _words(found: Stats, waiting_tickets: int | None) -> dict[str, str]:
     def number(count: int) -> str:
         return output.number(count, exact=found.exact)
 
@@ -68,6 +74,7 @@ def _words(found: Stats) -> dict[str, str]:
         "users": number(found.users),
         "ended, still remembered": number(found.tombstones),
         "used tickets": number(found.tickets),
+        "tickets outstanding": "known by an audit trail alone" if waiting_tickets is None else f"{waiting_tickets:,}",
         "store": size,
     }
     whole = found.sampled >= found.sessions

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from ..events import logger
 from ..session import Session
-from ..trail import AuditEntry
+from ..trail import AuditEntry, outstanding
 from . import chart
 from .ask import Ask, Steps
 from .look import Look
@@ -19,7 +19,6 @@ SHOWN = 50
 """Sessions, and entries of the trail, on a page."""
 CHARTED = 5000
 """Entries of the trail that the chart is drawn from."""
-LONGEST_TICKET = 3600.0
 _COUNTED_EVERY = 10.0
 _COUNTED_WITHIN = 0.5
 """Seconds, about, for which whoever asks first waits while a large store is counted."""
@@ -89,7 +88,7 @@ class Console:
             entries=entries[:SHOWN],
             bars=chart.bars(entries, now),
             cut=entries[-1].at if len(entries) >= CHARTED else None,
-            tickets=_outstanding(entries, now),
+            tickets=outstanding(entries, now),
         )
 
     def _user(self, ask: Ask, manager: Any) -> Steps:
@@ -181,15 +180,3 @@ class Console:
 
 def _reason(ask: Ask) -> str:
     return ask.form.get("reason", "").strip() or "revoked"
-
-
-def _outstanding(entries: list[AuditEntry], now: float) -> list[AuditEntry]:
-    """Tickets that were issued within the last hour, and not used."""
-    used = {one.detail.get("jti") for one in entries if one.name == "ticket_redeemed"}
-    recent = (one for one in entries if one.name == "ticket_issued" and one.at > now - LONGEST_TICKET)
-    return [one for one in recent if one.detail.get("jti") not in used and _lasts(one) > now]
-
-
-def _lasts(entry: AuditEntry) -> float:
-    until = entry.detail.get("expires", "")
-    return float(until) if until.isdecimal() else entry.at + LONGEST_TICKET
