@@ -133,7 +133,7 @@ integration also for the files that share its name: `stores.sqlite` for `stores.
 NOT_AT_IMPORT = {"stores", "integrations", "testing", "pages", "cli", "__main__"}
 """What `import coatcheck` leaves alone until a URL or the user names it."""
 
-PUBLIC = {"errors", "events", "policy", "integrations", "pages", "testing"}
+PUBLIC = {"browsers", "errors", "events", "policy", "integrations", "pages", "testing"}
 """The modules that the lab may import beside the package itself: it is the first outside user."""
 
 LONGEST = 400

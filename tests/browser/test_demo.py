@@ -105,7 +105,7 @@ def test_devices_are_listed_and_signed_out(device: Devices) -> None:
     assert [item.get_by_role("heading").inner_text() for item in items.all()] == [
         "Firefox on Windows",
         "Safari on iPhone",
-        "Chromium on Linux this device",
+        "Chrome on Linux this device",
     ]
     assert "From 127.0.0.1. Last seen just now." in items.first.inner_text()
     expect(items.last).to_have_attribute("aria-current", "true")

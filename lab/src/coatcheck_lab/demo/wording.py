@@ -4,26 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from .settings import POLICY
+from coatcheck import browsers
 
-_BROWSERS = (
-    ("Edg/", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("HeadlessChrome/", "Chromium"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-    ("curl/", "curl"),
-)
-_SYSTEMS = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("Windows", "Windows"),
-    ("Mac OS X", "macOS"),
-    ("CrOS", "ChromeOS"),
-    ("Linux", "Linux"),
-)
+from .settings import POLICY
 
 PASSWORD_CHANGED = "password changed"  # noqa: S105 - a reason
 SIGNED_OUT_ELSEWHERE = "signed out from another device"
@@ -48,10 +31,8 @@ _REASONS = {
 
 def browser(user_agent: str | None) -> str:
     """A user agent, as in "Firefox on Linux". Anybody can claim to be any browser: only to recognise."""
-    text = user_agent or ""
-    name = next((name for mark, name in _BROWSERS if mark in text), "An unknown browser")
-    system = next((name for mark, name in _SYSTEMS if mark in text), None)
-    return f"{name} on {system}" if system else name
+    name, where = browsers.browser(user_agent or "") or "An unknown browser", browsers.system(user_agent or "")
+    return f"{name} on {where}" if where else name
 
 
 def why_ended(reason: str | None) -> str:
