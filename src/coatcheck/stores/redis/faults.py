@@ -5,6 +5,8 @@ Never the driver's own error beside them: what a server says of a command may qu
 
 from __future__ import annotations
 
+import re
+
 from redis import exceptions as driver
 
 from ...errors import StoreUnavailable
@@ -64,6 +66,10 @@ def slow(where: str) -> StoreUnavailable:
     return StoreUnavailable(f"Redis at {where} {_SLOW}")
 
 
+_CLIENT = re.compile(r"<redis\S*\.Redis\(.*?\)>\)>\)> - ")
+"""The object that redis-py asked a Sentinel by, as it is shown in the error."""
+
+
 def _say(error: BaseException) -> str:
     if isinstance(error, (driver.TimeoutError, TimeoutError)):
         return _SLOW
@@ -71,7 +77,7 @@ def _say(error: BaseException) -> str:
         return _REFUSED
     if isinstance(error, driver.BusyLoadingError):
         return _LOADING
-    text = str(error).partition(" : <")[0]  # redis-py shows the objects that it asked Sentinel by
+    text = _CLIENT.sub("", str(error))
     if isinstance(error, driver.ResponseError):
         code = _CODES.get(type(error)) or getattr(error, "status_code", None) or text.partition(" ")[0]
         if any(sign in text for sign in _FORBIDDEN):
@@ -80,5 +86,7 @@ def _say(error: BaseException) -> str:
         code = next((known for known in _WORDS if f"-{known} " in text), code)
         return _WORDS.get(code) or f"refused a command ({code if code.isupper() else 'ERR'})"
     if isinstance(error, (driver.ConnectionError, OSError)):
-        return f"cannot be reached ({text.rstrip('.')}). Is it running, and are host and port right?"
+        # redis-py 8 does not say any more what was wrong with the Sentinels.
+        rest = ", and the Sentinels' certificates good?" if text.startswith("No master found") else "?"
+        return f"cannot be reached ({text.rstrip('.')}). Is it running, and are host and port right{rest}"
     return f"failed ({type(error).__name__})"
