@@ -23,7 +23,8 @@ class Tally:
     """Of live sessions, at `now`. The users are remembered, one by one."""
 
     def __init__(self, now: float) -> None:
-        self.sessions = self.authenticated = 0
+        self.sessions: int = 0
+        self.authenticated: int = 0
         self.users: set[str] = set()
         self.ages: list[int] = [0] * (len(BOUNDS) + 1)
         self.clients: dict[str, int] = {}

@@ -190,7 +190,7 @@ _fetches = st.builds(
 
 
 def check_command(arguments: list[str]) -> str:
-    """A secret and 0, or a usage error that tells nothing secret: never a traceback."""
+    """A secret and 0, or one line that says what to type and tells nothing secret: never a traceback."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
@@ -204,7 +204,7 @@ def check_command(arguments: list[str]) -> str:
         assert "usage:" in out.getvalue()
         return "help"
     assert code == 2
-    assert "usage:" in err.getvalue()
+    assert re.fullmatch(r"coatcheck.*Type: coatcheck.*\n", err.getvalue())
     assert "Traceback" not in err.getvalue()
     assert not out.getvalue()
     return "refused"

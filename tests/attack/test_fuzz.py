@@ -141,7 +141,7 @@ def whole_again(patch: Patch) -> None:
 
 def any_argument(patch: Patch) -> None:
     """An unknown command is a traceback."""
-    patch.setattr("argparse.ArgumentParser.error", lambda self, message: (_ for _ in ()).throw(ValueError(message)))
+    patch.setattr("coatcheck.cli.parser.Parser.error", lambda self, message: (_ for _ in ()).throw(ValueError(message)))
 
 
 GUARDS: list[tuple[str, Callable[[Patch], None]]] = [

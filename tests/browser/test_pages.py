@@ -184,7 +184,10 @@ def test_the_script_asks_one_question_at_a_time_and_adds_rows_alone(arrives: Arr
     page.route("**/events/new*", hold)
     page.clock.install()
     page.goto("/console/events")
+    with page.expect_request("**/events/new*"):
+        page.clock.run_for(4_000)
     page.clock.run_for(20_000)
+    page.title()  # what the browser has told meanwhile is heard
     assert len(asked) == 1
     row = "<table><tbody><tr data-place='0'><td id='row'>new</td></tr></tbody></table>"
     asked.pop().fulfill(status=200, content_type="text/html", body=f"<h1 id='strange'>Please sign in</h1>{row}")
