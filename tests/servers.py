@@ -8,6 +8,7 @@ import random
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -308,6 +309,9 @@ class Bouncer(Server):
 class AppServer(Server):
     """uvicorn with an application given as `module:name`, on a port that was bound before it started."""
 
+    _context: ssl.SSLContext | None = None
+    """What its certificate is checked by; None without TLS."""
+
     def __init__(
         self,
         app: str,
@@ -341,7 +345,7 @@ class AppServer(Server):
 
     def _responds(self) -> bool:
         try:
-            with urllib.request.urlopen(self.url, timeout=READY_WITHIN):
+            with urllib.request.urlopen(self.url, timeout=READY_WITHIN, context=self._context):
                 return True
         except urllib.error.HTTPError as error:
             error.close()

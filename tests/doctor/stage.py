@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -29,16 +27,6 @@ class TlsServer(AppServer):
     def url(self) -> str:
         """The base URL."""
         return f"https://{self.host}:{self.port}"
-
-    def _responds(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.url, timeout=READY_WITHIN, context=self._context):
-                return True
-        except urllib.error.HTTPError as error:
-            error.close()
-            return True
-        except OSError:
-            return False
 
 
 class Nginx(Server):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ..pages import MAX_BODY, Ask, Page, answer_async, fields, too_large
+from ..pages import MAX_BODY, Ask, Page, answer_async, base_of, fields, too_large
 from .aiohttp import manager_from, session_from
 from .aiohttp_visit import as_response
 
@@ -26,7 +26,7 @@ def add_pages(app: web.Application, at: str, page: Page) -> None:
         ask = Ask(
             method=request.method,
             path=below,
-            base=request.path[: len(request.path) - len(below)],
+            base=base_of(request.path, below),
             session=session_from(request),
             query=fields(request.rel_url.raw_query_string),
             form=fields(body),

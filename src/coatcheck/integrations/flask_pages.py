@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import flask
 
-from ..pages import MAX_BODY, Ask, Page, answer, too_large
+from ..pages import MAX_BODY, Ask, Page, answer, base_of, too_large
 from .flask import manager_from, session_from
 from .flask_visit import as_response
 
@@ -24,7 +24,7 @@ def pages(page: Page, name: str) -> flask.Blueprint:
         ask = Ask(
             method=request.method,
             path=f"/{below}",
-            base=whole[: len(whole) - len(below)].rstrip("/"),
+            base=base_of(whole, below),
             session=session_from(),
             query=request.args.to_dict(),
             # One that does not say how long it is (chunked) is no form of ours, and may have no end.

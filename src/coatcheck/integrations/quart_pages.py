@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import quart
 
-from ..pages import MAX_BODY, Ask, Page, answer_async, fields, too_large
+from ..pages import MAX_BODY, Ask, Page, answer_async, base_of, fields, too_large
 from .quart import manager_from, session_from
 
 
@@ -30,7 +30,7 @@ def pages(page: Page, name: str) -> quart.Blueprint:
             ask = Ask(
                 method=request.method,
                 path=f"/{below}",
-                base=whole[: len(whole) - len(below)].rstrip("/"),
+                base=base_of(whole, below),
                 session=session_from(),
                 query=request.args.to_dict(),
                 form=fields(bytes(body)),

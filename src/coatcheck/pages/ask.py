@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from ..errors import ConfigurationError
@@ -22,6 +22,7 @@ MAX_BODY = 16_384
 _MAX_FIELDS = 20
 
 Steps = Generator[Any, Any, Reply]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class Ask:
     session: Session
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def cut(found: list[T], most: int) -> tuple[list[T], T | None]:
+    """What one page shows of a list that was asked for with one more, and the last of it where another page follows."""
+    return found[:most], found[most - 1] if len(found) > most else None
+
+
+def base_of(whole: str, below: str) -> str:
+    """Where a page is mounted: a request's whole path without what follows the mount, and without a slash there."""
+    return whole[: len(whole) - len(below)].rstrip("/")
 
 
 def too_large() -> Reply:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
 from typing import Any, Unpack
 
@@ -11,7 +11,7 @@ from ..events import logger
 from ..session import Session
 from ..trail import AuditEntry, outstanding
 from . import chart
-from .ask import Ask, Steps
+from .ask import Ask, Steps, cut
 from .look import Look
 from .settings import LookSettings
 
@@ -96,14 +96,15 @@ class Console:
         if not 0 < len(user) <= _MAX_USER:
             return self._look.see(ask, "/")
         found = yield manager.sessions(user, limit=SHOWN + 1, after=ask.query.get("after"), current=ask.session)
-        entries = (yield manager.history(user, limit=SHOWN)) if manager.audit else []
+        sessions, last = cut(found, SHOWN)
+        entries = yield from _history(manager, user, limit=SHOWN)
         return self._look.page(
             ask,
             "user.html",
             now=manager.engine.now(),
             user=user,
-            sessions=found[:SHOWN],
-            after=found[SHOWN - 1].handle if len(found) > SHOWN else None,
+            sessions=sessions,
+            after=last and last.handle,
             entries=entries,
             audited=manager.audit is not None,
             done=ask.query.get("done") == "1",
@@ -112,14 +113,10 @@ class Console:
     def _session(self, ask: Ask, manager: Any) -> Steps:
         handle = ask.query.get("handle", "")
         info = yield manager.info(handle)
-        entries = []
-        if manager.audit is not None:
-            # A session that has ended is found by its name alone.
-            entries = yield manager.history(info.user_id if info else None, handle, limit=SHOWN)
+        # A session that has ended is found by its name alone.
+        entries = yield from _history(manager, info.user_id if info else None, handle, limit=SHOWN)
         if info is None and not entries:
-            return self._look.message(
-                ask, 404, "Not found", "No live session is called so, and nothing is known of it."
-            )
+            return self._look.not_found(ask, "No live session is called so, and nothing is known of it.")
         return self._look.page(
             ask,
             "session.html",
@@ -131,15 +128,13 @@ class Console:
         )
 
     def _events(self, ask: Ask, manager: Any) -> Steps:
-        entries: list[AuditEntry] = []
-        if manager.audit is not None:
-            entries = yield manager.history(limit=SHOWN + 1, before=ask.query.get("before"))
-        more = entries[SHOWN - 1].place if len(entries) > SHOWN else None
+        found = yield from _history(manager, limit=SHOWN + 1, before=ask.query.get("before"))
+        entries, last = cut(found, SHOWN)
         return self._look.page(
             ask,
             "events.html",
-            entries=entries[:SHOWN],
-            before=more,
+            entries=entries,
+            before=last and last.place,
             first="before" not in ask.query,
             audited=manager.audit is not None,
         )
@@ -148,9 +143,7 @@ class Console:
         """What came since, for the script."""
         # A page that is open is not somebody who is there (ASVS 7.3.1).
         manager.engine.unattended(ask.session)
-        entries: list[AuditEntry] = []
-        if manager.audit is not None:
-            entries = yield manager.history(limit=SHOWN)
+        entries = yield from _history(manager, limit=SHOWN)
         known = ask.query.get("since", "")
         places = [entry.place for entry in entries]
         return self._look.page(
@@ -176,6 +169,12 @@ class Console:
         if info is None or info.user_id is None:
             return self._look.see(ask, "/")
         return self._look.see(ask, "/user", id=info.user_id, done=1)
+
+
+def _history(manager: Any, *of: str | None, **settings: Any) -> Generator[Any, Any, list[AuditEntry]]:
+    """What the audit trail has; nothing where none is kept."""
+    found: list[AuditEntry] = [] if manager.audit is None else (yield manager.history(*of, **settings))
+    return found
 
 
 def _reason(ask: Ask) -> str:

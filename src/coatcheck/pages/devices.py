@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, Unpack
 
-from .ask import Ask, Steps
+from .ask import Ask, Steps, cut
 from .look import Look
 from .settings import LookSettings
 
@@ -35,13 +35,14 @@ class Devices:
 
     def _list(self, ask: Ask, manager: Any, user: str) -> Steps:
         found = yield manager.sessions(user, limit=SHOWN + 1, after=ask.query.get("after"), current=ask.session)
+        devices, last = cut(found, SHOWN)
         ended = ask.query.get("ended", "")
         return self._look.page(
             ask,
             "devices.html",
             now=manager.engine.now(),
-            devices=found[:SHOWN],
-            after=found[SHOWN - 1].handle if len(found) > SHOWN else None,
+            devices=devices,
+            after=last and last.handle,
             ended=int(ended) if ended.isascii() and ended.isdecimal() and len(ended) < 7 else None,
         )
 

@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.urls import re_path
 from django.views.decorators.csrf import csrf_exempt
 
-from ...pages import MAX_BODY, Ask, Page, answer, too_large
+from ...pages import MAX_BODY, Ask, Page, answer, base_of, too_large
 from ...replies import Reply
 from .middleware import manager_from, session_from
 
@@ -30,7 +30,7 @@ def pages(page: Page) -> list[Any]:
         ask = Ask(
             method=request.method,
             path=f"/{below}",
-            base=request.path[: len(request.path) - len(below)].rstrip("/"),
+            base=base_of(request.path, below),
             session=session_from(request),
             query=request.GET.dict(),
             form=request.POST.dict(),
