@@ -91,22 +91,14 @@ class Cluster:
         return [node for node in self.nodes if node.cli("ROLE")[0] == "master"]
 
     def owner(self, key: str) -> RedisServer:
-        """The primary of a key's slot, as itself says: others may not have heard yet."""
+        """The primary of a key's slot, as itself says."""
         slot = key_slot(key.encode())
-        found: list[RedisServer] = []
-
-        def said() -> bool:
-            found.extend(
-                node
-                for node in self.nodes
-                for first, last, primary, *_ in node.cli("CLUSTER SLOTS")
-                if first <= slot <= last and primary[1] == node.port
-            )
-            return bool(found)
-
-        # While the nodes tell each other of the last move, for a moment none may say so.
-        _until(said, f"nobody owns the slot of {key}")
-        return found[0]
+        return next(
+            node
+            for node in self.nodes
+            for first, last, primary, *_ in node.cli("CLUSTER SLOTS")
+            if first <= slot <= last and primary[1] == node.port
+        )
 
     def begin(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Begin to move a slot."""
@@ -121,9 +113,14 @@ class Cluster:
         return len(keys)
 
     def end(self, slot: int, source: RedisServer, target: RedisServer) -> None:
-        """The slot is the other node's by now."""
+        """The slot is the other node's by now, and every node knows."""
         for node in (target, source):
             self._ask(node, "CLUSTER SETSLOT", slot, "NODE", self._names[target])
+        # Whoever takes the slot next, unaware of this one's epoch, has a lower one: when word of this move comes,
+        # each of the two says that the slot is the other's, for ever.
+        _until(
+            lambda: len({self._told(node, target) for node in self.nodes}) == 1, "the nodes do not agree on the move"
+        )
 
     def move(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Move a slot as a whole."""
@@ -131,6 +128,11 @@ class Cluster:
         while self.carry(slot, source, target):
             pass
         self.end(slot, source, target)
+
+    def _told(self, node: RedisServer, primary: RedisServer) -> tuple[str, str]:
+        """What a node has heard of a primary: its epoch and its slots."""
+        known = self._ask(node, "CLUSTER NODES").values()
+        return next((one["epoch"], str(one["slots"])) for one in known if one["node_id"] == self._names[primary])
 
     def _ask(self, node: RedisServer, *command: str | int) -> Any:
         return self._clients[node].execute_command(*command)  # type: ignore[no-untyped-call]

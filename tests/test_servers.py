@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import redis
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 from redis.retry import Retry
 
+from tests.cluster import Cluster
 from tests.servers import AppServer, RedisServer
 
 APP = """
@@ -57,6 +59,17 @@ def test_a_restarted_redis_keeps_its_port_and_forgets_its_data() -> None:
         assert server.url == url
         assert server.cli("GET", "key") is None
     assert not _listens(server.port)
+
+
+@pytest.mark.redis
+def test_a_slot_that_comes_straight_back_has_one_owner(redis_cluster: Cluster) -> None:
+    """Two moves faster than word of the first: they leave two nodes that send all who ask to each other, for good."""
+    source, target, _ = redis_cluster.primaries()
+    keys = [key for key in map(str, range(100)) if redis_cluster.owner(key) is source][:20]
+    for slot in (key_slot(key.encode()) for key in keys):
+        redis_cluster.move(slot, source, target)
+        redis_cluster.move(slot, target, source)
+    assert {redis_cluster.owner(key) for key in keys} == {source}
 
 
 def test_tests_do_not_see_each_others_data(redis_url: str) -> None:
