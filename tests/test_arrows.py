@@ -66,7 +66,8 @@ MAY_IMPORT = {
     "events": "errors clock info",
     "csrf": "errors keyring session",
     "html": "csrf session",
-    "loading": "errors clock keyring token codec policy record info rotation calm store session events csrf",
+    "near": "clock record store",
+    "loading": "errors clock keyring token codec policy record info rotation calm near store session events csrf",
     "engine": "errors token codec policy record rotation change store fields session events loading",
     "directory": "errors token codec record change info store session loading engine",
     "ticket_jwt": "errors clock keyring token strict_jwt session",
@@ -76,7 +77,6 @@ MAY_IMPORT = {
     # At work: the drivers of the engine, and the store that a URL names.
     "connect": "errors clock keyring store moving_store stores",
     "listener": "errors clock fork events feed",
-    "near": "clock record store",
     "watch": "errors clock record store",
     "hearing": "errors token session feed listener near watch",
     "audit": "errors clock fork trail token session events connect",

@@ -131,14 +131,17 @@ def test_this_process_reads_what_it_wrote(near: Near) -> None:
     assert [near.get(each.handle) for each in (one, other, third)] == [None, None, third]
 
 
-def test_it_holds_no_more_than_its_size_and_drops_what_was_not_asked_for_longest(clock: FakeClock) -> None:
+def test_it_holds_no_more_than_its_size_and_drops_what_was_read_longest_ago(clock: FakeClock) -> None:
     """Sessions of any size, for months."""
     near = Near(clock, size=10_000)
     near.proved(clock())
     first, second = kept(near), kept(near)
     for _ in range(50):
         kept(near)
-        assert near.get(first.handle) is first
+        kept(near, first)
+    last = kept(near)
+    assert near.get(first.handle) is first
+    assert near.get(last.handle) is last
     assert near.get(second.handle) is None
     assert len(near) <= 10
     kept(near, record()._replace(fields="x" * 5000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 Clock = Callable[[], float]
 """Returns the time now, in seconds since the epoch (UTC)."""
@@ -16,10 +17,9 @@ system_clock: Clock = time.time
 _COUNTER: int | None = getattr(time, "CLOCK_BOOTTIME", getattr(time, "CLOCK_MONOTONIC", None))
 
 
-def elapsed() -> float:
-    """Seconds from some start, for waits that must also end where the machine was suspended meanwhile: there
-    `time.monotonic` stands still on Linux."""
-    return time.monotonic() if _COUNTER is None else time.clock_gettime(_COUNTER)
+elapsed: Clock = time.monotonic if _COUNTER is None else partial(time.clock_gettime, _COUNTER)
+"""Seconds from some start, for waits that must also end where the machine was suspended meanwhile: there
+`time.monotonic` stands still on Linux."""
 
 
 def as_datetime(seconds: float) -> datetime:

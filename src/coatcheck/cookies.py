@@ -99,7 +99,8 @@ class Cookie:
         self.never_insecure: bool = settings.secure is True or settings.same_site == "none"
         self._valid = valid
         self._find = {
-            secure: re.compile(rb"(?:^|;)[ \t]*" + re.escape(self.name_for(secure).encode()) + rb"=([^;]*)").findall
+            # It begins with a semicolon, for which a search skips the cookies before it.
+            secure: re.compile(rb";[ \t]*" + re.escape(self.name_for(secure).encode()) + rb"=([^;]*)").findall
             for secure in (True, False)
         }
 
@@ -122,11 +123,11 @@ class Cookie:
         data = header.encode("latin-1", "replace") if isinstance(header, str) else header
         if len(data) > MAX_HEADER:
             return None
-        found: list[bytes] = self._find[secure](data)
-        if not found:
-            return None
+        found: list[bytes] = self._find[secure](b";" + data)
         if len(found) == 1:
             return found[0].strip(b' \t"').decode("latin-1")
+        if not found:
+            return None
         values = {value.strip(b' \t"').decode("latin-1") for value in found}
         if len(values) > _MAX_SAME:
             return None

@@ -62,7 +62,7 @@ class Engine(Loading):
             subject._written
             or subject._called
             or (self.user_field is not None and self._user_moved(subject))
-            or (subject._accessed and not subject._is_flat() and any(subject.changes()))
+            or (subject._accessed and not (subject._flat or subject._is_flat()) and any(subject.changes()))
         )
 
     def commit(self, subject: Session, failed: bool = False) -> Plan[Commit]:

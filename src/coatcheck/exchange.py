@@ -182,7 +182,6 @@ class Exchange(Generic[M]):
         self,
         front: Front[M],
         headers: dict[bytes, bytes],
-        *,
         method: str,
         path: str,
         scheme: str,
@@ -195,7 +194,6 @@ class Exchange(Generic[M]):
         self.method: str = method
         self.path: str = path
         self.scheme: str = scheme
-        self.peer: str | None = peer
         self.websocket: bool = websocket
         self.unsafe: bool = websocket or method not in SAFE
         self.held: float = LONGEST_UPLOAD if self.unsafe and not websocket else 0.0
@@ -205,7 +203,7 @@ class Exchange(Generic[M]):
         """Who asks, to be found out when it is to be kept."""
         self.excluded: bool = front.exclude.match(path)
         """Whether this path has no session."""
-        self.by_header: bool = front.header is not None and front.header in headers
+        self.by_header: bool = front.header in headers
         # Browsers send Sec-Fetch-* exactly where they take Secure cookies, even behind a proxy that hides https.
         self.secure: bool = (
             scheme in ("https", "wss")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """The headers of an ASGI scope."""
-    pairs = list(pairs)
+    pairs = pairs if type(pairs) is list else list(pairs)
     headers = dict(pairs)
     if len(headers) != len(pairs):
         # HTTP/2 splits Cookie; a header that must be single and is not joins to a value nobody trusts.

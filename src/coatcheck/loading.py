@@ -15,6 +15,7 @@ from .errors import ConfigurationError, StoreUnavailable
 from .events import Event, EventName, Events
 from .info import ClientSource
 from .keyring import Keyring
+from .near import Near
 from .policy import Policy
 from .record import Ended, Record, words
 from .rotation import Verdict
@@ -37,6 +38,12 @@ class Clocked(Protocol):
     def offset(self) -> float:
         """Seconds by which its clock is ahead of this machine's."""
         ...
+
+
+class _Alone:
+    """An injected clock is taken at its word."""
+
+    offset = 0.0
 
 
 Plan = Generator[tuple[str, tuple[Any, ...]], Any, T]
@@ -87,15 +94,13 @@ class Loading:
         self._tokens = tokens
         self._good: dict[bytes, Shown] = {}
         """What tokens said that were checked before, by their hashes: no credential is kept."""
-        self._beside = beside
-        self._corrects = clock is system_clock
+        self._beside = beside if clock is system_clock else _Alone()
 
     # -- what a session asks -----------------------------------------------------------------------------
 
     def now(self) -> float:
         """Seconds since the epoch by the store's clock, or by an injected one."""
-        now = self._clock()
-        return now + self._beside.offset if self._corrects else now
+        return self._clock() + self._beside.offset
 
     def csrf_token(self, handle: str) -> str:
         """A masked token for the session with that handle, under the newest key."""
@@ -144,7 +149,7 @@ class Loading:
     def began(self, subject: Session) -> float:
         """When the request arrived, by the store's clock. Asked late: a process that has not met its store yet
         does not know how far off its own clock is."""
-        return subject._began + self._beside.offset if self._corrects else subject._began
+        return subject._began + self._beside.offset
 
     def shows_end(self, subject: Session) -> bool:
         """Whether the token that the client showed belongs to a session that has ended, and has no successor."""
@@ -154,9 +159,15 @@ class Loading:
     # -- load --------------------------------------------------------------------------------------------
 
     def begin(
-        self, text: str | None, client: ClientSource, began: float | None, held: float = 0.0
+        self,
+        text: str | None,
+        client: ClientSource,
+        began: float | None,
+        held: float = 0.0,
+        near: Near | None = None,
     ) -> tuple[Session, Shown | None]:
-        """An anonymous session for a request, and what its token says; None: the store need not be asked."""
+        """The session of a request that `near` knows, and None: the store need not be asked; so for no token. Else an
+        anonymous one, and what its token says."""
         found = self.session_class(
             self, self._clock() if began is None else began, client if self.record_client else None
         )
@@ -164,6 +175,8 @@ class Loading:
         shown = self.verify(text) if text else None
         if shown is not None:
             found._token = text
+            if near is not None and (kept := near.get(shown.handle)) is not None and self.admit(found, shown, kept):
+                return found, None
         return found, shown
 
     def admit(self, found: Session, shown: Shown, value: Held) -> bool:

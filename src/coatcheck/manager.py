@@ -84,21 +84,17 @@ class SessionManager(Managing[Store]):
         Raises `StoreUnavailable` when the store does not answer, never for a bad token.
         """
         engine, near = self.engine, self.hearing.near
-        session, shown = engine.begin(token, client, began, held)
-        if shown is not None:
-            if self._unmet:
-                self._meet()
-            if near is None:
-                value = self.store.load(shown.handle)
-            else:
-                kept = None if fresh else near.get(shown.handle)
-                if kept is not None and engine.admit(session, shown, kept):
-                    return session
-                mark = self.hearing.reading(near, shown.handle)
-                value = self.store.load(shown.handle)
-                near.keep(mark, shown.handle, value)
-            if not engine.admit(session, shown, value):
-                self._drive(engine.turn_away(session, shown, value))
+        session, shown = engine.begin(token, client, began, held, None if fresh else near)
+        if shown is None:
+            return session
+        if self._unmet:
+            self._meet()
+        mark = None if near is None else self.hearing.reading(near, shown.handle)
+        value = self.store.load(shown.handle)
+        if near is not None and mark is not None:
+            near.keep(mark, shown.handle, value)
+        if not engine.admit(session, shown, value):
+            self._drive(engine.turn_away(session, shown, value))
         return session
 
     def commit(self, session: Session, *, failed: bool = False) -> Commit:
@@ -252,21 +248,17 @@ class AsyncSessionManager(Managing[AsyncStore]):
     ) -> Session:
         """As `SessionManager.load`."""
         engine, near = self.engine, self.hearing.near
-        session, shown = engine.begin(token, client, began, held)
-        if shown is not None:
-            if self._unmet:
-                await self._meet()
-            if near is None:
-                value = await self.store.load(shown.handle)
-            else:
-                kept = None if fresh else near.get(shown.handle)
-                if kept is not None and engine.admit(session, shown, kept):
-                    return session
-                mark = self.hearing.reading(near, shown.handle)
-                value = await self.store.load(shown.handle)
-                near.keep(mark, shown.handle, value)
-            if not engine.admit(session, shown, value):
-                await self._drive(engine.turn_away(session, shown, value))
+        session, shown = engine.begin(token, client, began, held, None if fresh else near)
+        if shown is None:
+            return session
+        if self._unmet:
+            await self._meet()
+        mark = None if near is None else self.hearing.reading(near, shown.handle)
+        value = await self.store.load(shown.handle)
+        if near is not None and mark is not None:
+            near.keep(mark, shown.handle, value)
+        if not engine.admit(session, shown, value):
+            await self._drive(engine.turn_away(session, shown, value))
         return session
 
     async def commit(self, session: Session, *, failed: bool = False) -> Commit:

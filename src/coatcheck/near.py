@@ -8,7 +8,6 @@ while the last proof that the feed is alive was *asked for* within that time.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -62,10 +61,6 @@ class Near:
         now = self._clock()
         if now - self._proved >= self._bound or (kept := self._kept.get(handle)) is None or now >= kept[1]:
             return None
-        try:
-            self._kept.move_to_end(handle)
-        except KeyError:
-            return None  # it has changed just now
         self.hits += 1
         return kept[0]
 
@@ -87,7 +82,7 @@ class Near:
             self._kept[handle] = value, self._clock() + LIFE
             self._held += weight
             while self._held > self._size:
-                self._held -= _weight(self._kept.popitem(last=False)[1][0])
+                self._drop(next(iter(self._kept)))
 
     def wrote(self, method: str, arguments: tuple[Any, ...], result: Any) -> None:
         """After a call of the store by this process, which reads its own writes, fed or not."""
@@ -123,8 +118,8 @@ class Near:
         """As `Hearer.forked`."""
         self._lock = threading.Lock()
         self._proved = float("-inf")
-        self._kept: OrderedDict[str, tuple[Record, float]] = OrderedDict()
-        """Each with the instant from which the store is to be asked."""
+        self._kept: dict[str, tuple[Record, float]] = {}
+        """Each with the instant from which the store is to be asked; in the order in which they were read."""
         self._empty()
 
     def _empty(self) -> None:

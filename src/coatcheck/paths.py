@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .errors import ConfigurationError
 
@@ -19,12 +19,13 @@ class Paths:
                 raise ConfigurationError(f"{setting}={path!r}: a path starts with '/'")
         self._exact = frozenset(paths)
         self._prefixes = tuple(path for path in paths if path.endswith("/") and path != "/")
+        self.match: Callable[[str], bool] = self._begins if self._prefixes else self._exact.__contains__
+        """Whether a raw path is one of them."""
 
     @property
     def given(self) -> frozenset[str]:
         """All of them."""
         return self._exact
 
-    def match(self, path: str) -> bool:
-        """Whether a raw path is one of them."""
+    def _begins(self, path: str) -> bool:
         return path in self._exact or path.startswith(self._prefixes)

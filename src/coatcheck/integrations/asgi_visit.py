@@ -12,7 +12,7 @@ from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
 from ..incoming import joined
 from ..manager import AsyncSessionManager
 from ..replies import Reply, refusal
-from ..streams import EVENTS, Guard, is_open
+from ..streams import EVENTS, Guard
 from ..watch import ENDED, WORDS
 from .asgi_messages import App, Message, Receive, Scope, Send, keep
 
@@ -20,6 +20,7 @@ POLICY_VIOLATION = 1008
 TRY_AGAIN = 1013
 
 _CACHE_RULES = tuple(name.encode() for name in CACHE_RULES)
+_EVENTS = EVENTS.encode()
 _STARTS = frozenset({"http.response.start", "websocket.accept", "websocket.http.response.start"})
 _ENDS = frozenset({"http.response.body", "websocket.close"})
 
@@ -34,16 +35,17 @@ class Visit(Exchange[AsyncSessionManager]):
         self.send: Send = send
         raw: bytes | None = scope.get("raw_path")
         peer = scope.get("client")
-        Exchange.__init__(  # by name: before Python 3.12 `super()` costs as much as what is called
+        # Neither `super()` (before Python 3.12) nor names: each costs as much as what is called.
+        Exchange.__init__(
             self,
             front,
             joined(scope["headers"]),
-            method=scope.get("method", "GET"),
+            scope.get("method", "GET"),
             # As it was sent: a decoded or rebuilt path may match what the router does not.
-            path=raw.decode("latin-1") if raw else str(scope["path"]),
-            scheme=scope.get("scheme", "http"),
-            peer=peer[0] if peer else None,
-            websocket=scope["type"] == "websocket",
+            raw.decode("latin-1") if raw else str(scope["path"]),
+            scope.get("scheme", "http"),
+            peer[0] if peer else None,
+            scope["type"] == "websocket",
         )
         self.started: bool = False
         self.answered: bool = False
@@ -148,15 +150,21 @@ class Visit(Exchange[AsyncSessionManager]):
         self.gather()
         await asettle(self.front.manager, self.session, failed=failed)
 
-    async def sending(self, message: Message) -> None:
+    def sending(self, message: Message) -> Awaitable[None]:
         """What the application sends, with the session's part in the message that starts the response."""
+        if self.guard is None and not self.answered:
+            starts = not self.started and message["type"] in _STARTS
+            return self._start(message) if starts else self.send(message)
+        return self._follow(message)
+
+    async def _follow(self, message: Message) -> None:
         if self.answered:
             return
-        if self.started or message["type"] not in _STARTS:
-            if self.guard is not None:
-                self.guard.passes(last=message["type"] in _ENDS and not message.get("more_body"))
-            await self.send(message)
-            return
+        if self.guard is not None:
+            self.guard.passes(last=message["type"] in _ENDS and not message.get("more_body"))
+        await self.send(message)
+
+    async def _start(self, message: Message) -> None:
         self.started = True
         status = message.get("status", 101)
         self.failed = self.spoiled or status >= 500
@@ -172,7 +180,7 @@ class Visit(Exchange[AsyncSessionManager]):
             return
         message = _with(message, self.told(session, result, status))
         await self.send(message)
-        if is_open(session, _type(message)) and on_asyncio():
+        if _is_stream(message) and session.handle is not None and on_asyncio():
             self.guard = Guard(self.front.manager, session, self.close)
 
     async def hearing(self) -> Message:
@@ -206,17 +214,17 @@ class Visit(Exchange[AsyncSessionManager]):
         await self.send({"type": body, "body": b"" if self.method == "HEAD" else reply.body})
 
 
-def _type(start: Message) -> str:
-    """The type of the body that starts here, "" for none; an open websocket is a stream as well."""
+def _is_stream(start: Message) -> bool:
+    """Whether what starts here is open until somebody ends it."""
     if start["type"] == "websocket.accept":
-        return EVENTS
+        return True
     found = b""
     headers: Iterable[tuple[bytes, bytes]] = start.get("headers") or ()
     for name, value in headers:
         # ASGI wants lower case, and not everybody gives it. Of several browsers take the last.
-        if name.lower() == b"content-type":
+        if len(name) == 12 and name.lower() == b"content-type":
             found = value
-    return found.decode("latin-1")
+    return found[: len(EVENTS)].lower() == _EVENTS
 
 
 def _with(message: Message, told: Told) -> Message:
