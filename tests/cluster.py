@@ -93,12 +93,11 @@ class Cluster:
     def owner(self, key: str) -> RedisServer:
         """The primary of a key's slot, as itself says."""
         slot = key_slot(key.encode())
-        return next(
-            node
-            for node in self.nodes
-            for first, last, primary, *_ in node.cli("CLUSTER SLOTS")
-            if first <= slot <= last and primary[1] == node.port
-        )
+        for node in self.nodes:
+            for first, last, primary, *_ in node.cli("CLUSTER SLOTS"):
+                if first <= slot <= last and primary[1] == node.port:
+                    return node
+        raise RuntimeError(f"nobody owns the slot of {key}")
 
     def begin(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Begin to move a slot."""
@@ -131,8 +130,9 @@ class Cluster:
 
     def _told(self, node: RedisServer, primary: RedisServer) -> tuple[str, str]:
         """What a node has heard of a primary: its epoch and its slots."""
-        known = self._ask(node, "CLUSTER NODES").values()
-        return next((one["epoch"], str(one["slots"])) for one in known if one["node_id"] == self._names[primary])
+        known = {one["node_id"]: one for one in self._ask(node, "CLUSTER NODES").values()}
+        told = known[self._names[primary]]
+        return told["epoch"], str(told["slots"])
 
     def _ask(self, node: RedisServer, *command: str | int) -> Any:
         return self._clients[node].execute_command(*command)  # type: ignore[no-untyped-call]

@@ -139,6 +139,7 @@ def test_it_holds_no_more_than_its_size_and_drops_what_was_read_longest_ago(cloc
     for _ in range(50):
         kept(near)
         kept(near, first)
+        near.get(second.handle)
     last = kept(near)
     assert near.get(first.handle) is first
     assert near.get(last.handle) is last

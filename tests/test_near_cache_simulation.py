@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -32,31 +33,36 @@ def test_a_change_makes_the_next_load_miss() -> None:
     assert rate(asked(*[1] * 10, changes=(3, 6))) == 0.7
 
 
-def test_what_was_used_longest_ago_goes_first() -> None:
-    """Two by turns: one entry never answers, two always do; in 1 2 1 3 1 2 it is 2 that has to go."""
+def test_what_was_read_longest_ago_goes_first() -> None:
+    """Two by turns: one entry never answers, two always do; in 1 2 1 3 2 1 it is 1 that has to go."""
     assert rate(asked(*[1, 2] * 5), entries=1) == 0.0
     assert rate(asked(*[1, 2] * 5), entries=2) == 0.8
-    assert rate(asked(1, 2, 1, 3, 1, 2), entries=2) == pytest.approx(2 / 6)
+    assert rate(asked(1, 2, 1, 3, 2, 1), entries=2) == pytest.approx(2 / 6)
+
+
+def test_an_entry_serves_for_ten_seconds_however_often_it_is_asked() -> None:
+    """One request a second: the loads at 0, 10 and 20 miss."""
+    assert rate(asked(*[1] * 30)) == 0.9
 
 
 def test_a_change_reaches_the_caches_of_all_processes() -> None:
     """Eight processes each miss once before the change in the middle, and once after it."""
     asks = asked(*[1] * 2_000, changes=(1_000,))
-    assert rate(asks, processes=8, sticky=False) == 1 - 16 / 2_000
+    assert rate(asks, processes=8, sticky=False, life=math.inf) == 1 - 16 / 2_000
 
 
 def test_random_balancing_costs_a_miss_in_each_process() -> None:
     """One session that never changes: as many misses as processes, once each has been asked."""
     asks = asked(*[1] * 1_000)
-    assert rate(asks, processes=8, sticky=False) == 0.992
-    assert rate(asks, processes=8, sticky=True) == 0.999
+    assert rate(asks, processes=8, sticky=False, life=math.inf) == 0.992
+    assert rate(asks, processes=8, sticky=True, life=math.inf) == 0.999
 
 
 def test_random_balancing_is_as_probability_says() -> None:
     """Ten loads between two changes, over four processes: 4 (1 - (3/4)^10) of them miss, in the mean."""
     asks = asked(*[1] * 50_000, changes=range(9, 50_000, 10))
     expected = 1 - 4 * (1 - 0.75**10) / 10
-    assert rate(asks, processes=4, sticky=False) == pytest.approx(expected, abs=0.01)
+    assert rate(asks, processes=4, sticky=False, life=math.inf) == pytest.approx(expected, abs=0.01)
 
 
 def test_a_cache_that_is_cut_off_begins_anew() -> None:

@@ -1,4 +1,4 @@
-"""The table of docs/comparison.md, from the figures that docs/races.md and docs/performance.md tell.
+"""The tables of docs/comparison.md and the README, from the figures that docs/races.md and docs/performance.md tell.
 
 python -m tools.comparison --write
 """
@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tools.marks import between, put
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 BEGIN = "<!-- python -m tools.comparison --write: from here -->\n"
 END = "<!-- to here -->"
 
@@ -32,6 +33,18 @@ ROWS = (
 )
 NONE = "not tried"
 
+HEADLINE = (
+    # As performance.md calls it, in Starlette, and when an end binds.
+    ("Coatcheck, SQLite", "at once"),
+    ("Coatcheck, Redis", "at once"),
+    ("Coatcheck, Redis, near cache", "within a second"),
+    ("PyJWT HS256", "when it expires"),
+    ("PyJWT RS256", "when it expires"),
+    ("PyJWT HS256 and a denylist, Redis", "at once"),
+    ("Starlette's signed cookie", "when it expires"),
+    ("starsessions, Redis", "at once"),
+)
+
 
 def cells(line: str) -> list[str]:
     """A table's row, without its marks."""
@@ -44,12 +57,13 @@ def races() -> dict[str, tuple[str, str]]:
     return {row[0]: (row[1], row[2]) for row in map(cells, text.splitlines()[2:])}
 
 
-def reads() -> dict[tuple[str, str], tuple[str, str]]:
-    """A read alone and with 50 in flight ("" for a synchronous framework), by contender and framework."""
+def reads() -> dict[tuple[str, str], list[str]]:
+    """A read alone, as a multiple of PyJWT's check, and both with 50 in flight ("" for a synchronous framework), by
+    contender and framework."""
     section = between((DOCS / "performance.md").read_text(), "\n## Read\n", "\n## ")
     table = re.search(r"(?:^\|.*\n)+", section, re.MULTILINE)
     rows = table[0].splitlines()[2:] if table else []
-    return {(row[0], row[1]): (row[2], row[4]) for row in map(cells, rows)}
+    return {(row[0], row[1]): row[2:] for row in map(cells, rows)}
 
 
 def table() -> str:
@@ -62,15 +76,28 @@ def table() -> str:
     for raced, name, framework, store in ROWS:
         lost, undone = met[raced] if raced else (NONE, NONE)
         theirs, ours = cost[name, framework], cost[f"Coatcheck, {store}", framework]
-        figures = [theirs[0], ours[0], theirs[1], ours[1]]
+        figures = [theirs[0], ours[0], theirs[2], ours[2]]
         lines.append(f"| {name} | {framework} | {lost} | {undone} | {' | '.join(figures)} |")
     return "\n".join([*lines, ""])
 
 
+def headline() -> str:
+    """What a read costs as a multiple of checking a JWT, as Markdown. Raises KeyError as `table`."""
+    cost = reads()
+    lines = ["| a read in Starlette | alone | 50 in flight | an end binds |", "| --- | ---: | ---: | --- |"]
+    for name, binds in HEADLINE:
+        _, alone, _, together = cost[name, "Starlette"]
+        shown = f"**{name}**" if name.startswith("Coatcheck") else name
+        lines.append(f"| {shown} | {alone} | {together} | {binds} |")
+    return "\n".join([*lines, ""])
+
+
+PAGES = {DOCS / "comparison.md": table, ROOT / "README.md": headline}
+
 if __name__ == "__main__":
-    PAGE = DOCS / "comparison.md"
-    text = put(PAGE.read_text(), BEGIN, END, f"\n{table()}\n")
-    if "--write" in sys.argv:
-        PAGE.write_text(text)
-    else:
-        print(text)
+    for page, made in PAGES.items():
+        text = put(page.read_text(), BEGIN, END, f"\n{made()}\n")
+        if "--write" in sys.argv:
+            page.write_text(text)
+        else:
+            print(text)

@@ -1,8 +1,8 @@
 """How often a near cache answers, simulated: traffic of many users over processes, each with a cache of its own.
 
-A cache holds the sessions that its process used last. An entry serves until that session changes, wherever that
-happens, or until the process's cache is emptied (a restart, or its feed of changes was cut). All is drawn from a seed:
-the same settings give the same numbers.
+As `coatcheck.near` has it, a cache holds the sessions that its process has read from the store last. An entry serves
+for `LIFE` seconds, until that session changes, wherever that happens, or until the process's cache is emptied (a
+restart, or its feed of changes was cut). All is drawn from a seed: the same settings give the same numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
+
+from coatcheck.near import LIFE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +115,18 @@ def hit_rate(
     sticky: bool,
     since: float = 0.0,
     cut: float = 0.0,
+    life: float = LIFE,
     seed: int = 1,
 ) -> float:
     """The share of loads from `since` on that found the session in the cache of their process.
 
     `entries`: in each process. `sticky`: a session's requests all go to one process, else each goes to any. `cut`:
-    each cache is emptied so often, in seconds, one after another; 0: never. Raises ValueError if nothing was asked.
+    each cache is emptied so often, in seconds, one after another; 0: never. `life`: seconds for which an entry serves.
+    Raises ValueError if nothing was asked.
     """
     draw = random.Random(seed)
-    caches: list[OrderedDict[int, None]] = [OrderedDict() for _ in range(processes)]
+    caches: list[OrderedDict[int, float]] = [OrderedDict() for _ in range(processes)]
+    """When each session was read."""
     due = [cut * (number + 1) / processes for number in range(processes)]
     hits = loads = 0
     for at, session, changes in asks:
@@ -130,17 +135,16 @@ def hit_rate(
         if cut and at >= due[process]:
             cache.clear()
             due[process] += cut
-        hit = session in cache
+        hit = at < cache.get(session, -life) + life
         if at >= since:
             loads += 1
             hits += hit
         if changes:
             for one in caches:
                 one.pop(session, None)
-        elif hit:
+        elif not hit:
+            cache[session] = at
             cache.move_to_end(session)
-        else:
-            cache[session] = None
             if len(cache) > entries:
                 cache.popitem(last=False)
     if not loads:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from coatcheck.near import LIFE
+
 from . import traffic
 from .figures import Figures
 from .sizing import GIB, REDIS, Needs, budget, needs_of
@@ -103,9 +105,9 @@ above, is on the safe side. In SQLite and PostgreSQL they share nothing: compare
 _NEAR = """\
 ## A near cache
 
-The share of loads that a cache in the application's process answers, simulated: nothing in this part was measured, and
-the cache is not part of this version. Each process keeps the sessions that it used last. An entry serves until its
-session changes, in whichever process, or until the process begins anew, once a day.
+The share of loads that the [near cache](near-cache.md) answers, simulated by its rules: nothing in this part was
+measured. Each process keeps the sessions that it has read last. An entry serves for {life:g} seconds, until its session
+changes, in whichever process, or until the process begins anew, once a day.
 
 The crowd: {users:,} users at the peak, who come in proportion to their rank to the power of -{zipf:g}; {requests:g}
 requests a user a day with a cookie; visits of {pages:g} pages in the mean, {burst} requests each, {think:g} s from page
@@ -122,14 +124,17 @@ _ALT = (
 )
 
 _AFTER_NEAR = """\
-- Sticky balancing sends a session to one process. It needs entries for the sessions in use at the moment, divided by
-  the processes; more hardly help.
-- With random balancing each process loads a session itself after every change. More entries do not mend that.
+- Sticky balancing sends a session to one process, which answers the requests of a page after its first, and the next
+  page if that comes soon. It needs entries for the sessions of the last {life:g} seconds, divided by the processes;
+  more do not help.
+- With random balancing each process loads a session itself, after {life:g} seconds and after every change. More
+  entries do not mend that.
 - With ten times the users on as many processes, ten times the entries do the same.
 - `--near 0.6` computes with 60 % of reads answered: the store's processors need less, its memory does not. What the
-  application saves is not measured. Here: {name} for {users:,} users, {times:,.0f} times the crowd, and {processes}
-  processes with {entries:,} entries each: {without:.2f} busy cores without near caches, {random_cores:.2f} with the
-  {random:.0%} of random balancing, {sticky_cores:.2f} with the {sticky:.0%} of sticky balancing."""
+  application saves is in [what it costs](performance.md). Here: {name} for {users:,} users, {times:,.0f} times the
+  crowd, and {processes} processes with {entries:,} entries each: {without:.2f} busy cores without near caches,
+  {random_cores:.2f} with the {random:.0%} of random balancing, {sticky_cores:.2f} with the {sticky:.0%} of
+  sticky balancing."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -161,7 +166,7 @@ def page(figures: Figures, mix: Mix) -> str:
         _COSTS.format(rounds=figures.rounds, lap=figures.lap, data=figures.data),
         *(_costs(figures, flight) for flight in flights),
         _CLASSES.format(flight=flights[-1]),
-        _NEAR.format(**vars(crowd), alt=_ALT, asks=near.asks, active=near.active),
+        _NEAR.format(**vars(crowd), life=LIFE, alt=_ALT, asks=near.asks, active=near.active),
         *(_near(figures, balancing) for balancing in near.rates),
         _after_near(figures, mix),
         "## The machine",
@@ -310,6 +315,7 @@ def _after_near(figures: Figures, mix: Mix) -> str:
         return needs_of(figures, store, users, replace(mix, near=near)).store
 
     return _AFTER_NEAR.format(
+        life=LIFE,
         name=NAMES[store],
         users=users,
         times=times,

@@ -89,9 +89,11 @@ class SessionManager(Managing[Store]):
             return session
         if self._unmet:
             self._meet()
-        mark = None if near is None else self.hearing.reading(near, shown.handle)
-        value = self.store.load(shown.handle)
-        if near is not None and mark is not None:
+        if near is None:
+            value = self.store.load(shown.handle)
+        else:
+            mark = self.hearing.reading(near, shown.handle)
+            value = self.store.load(shown.handle)
             near.keep(mark, shown.handle, value)
         if not engine.admit(session, shown, value):
             self._drive(engine.turn_away(session, shown, value))
@@ -253,9 +255,11 @@ class AsyncSessionManager(Managing[AsyncStore]):
             return session
         if self._unmet:
             await self._meet()
-        mark = None if near is None else self.hearing.reading(near, shown.handle)
-        value = await self.store.load(shown.handle)
-        if near is not None and mark is not None:
+        if near is None:
+            value = await self.store.load(shown.handle)
+        else:
+            mark = self.hearing.reading(near, shown.handle)
+            value = await self.store.load(shown.handle)
             near.keep(mark, shown.handle, value)
         if not engine.admit(session, shown, value):
             await self._drive(engine.turn_away(session, shown, value))

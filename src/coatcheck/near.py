@@ -8,6 +8,7 @@ while the last proof that the feed is alive was *asked for* within that time.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -82,7 +83,7 @@ class Near:
             self._kept[handle] = value, self._clock() + LIFE
             self._held += weight
             while self._held > self._size:
-                self._drop(next(iter(self._kept)))
+                self._held -= _weight(self._kept.popitem(last=False)[1][0])
 
     def wrote(self, method: str, arguments: tuple[Any, ...], result: Any) -> None:
         """After a call of the store by this process, which reads its own writes, fed or not."""
@@ -118,7 +119,7 @@ class Near:
         """As `Hearer.forked`."""
         self._lock = threading.Lock()
         self._proved = float("-inf")
-        self._kept: dict[str, tuple[Record, float]] = {}
+        self._kept: OrderedDict[str, tuple[Record, float]] = OrderedDict()
         """Each with the instant from which the store is to be asked; in the order in which they were read."""
         self._empty()
 

@@ -14,7 +14,7 @@ from opentelemetry.metrics import Observation
 from coatcheck import AsyncSessionManager, SessionManager
 from coatcheck.errors import StoreUnavailable
 from coatcheck.telemetry import names
-from coatcheck.telemetry.live import EVERY, AsyncLive, Live
+from coatcheck.telemetry.live import EVERY, WITHIN, AsyncLive, Live
 from coatcheck.testing import FakeClock
 from coatcheck.testing.kit import KEY, Kit
 
@@ -60,12 +60,13 @@ def test_the_store_is_asked_at_most_once_a_minute() -> None:
     with SessionManager("memory://", secret=KEY, namespace="seldom") as manager:
         stats = manager.stats
 
-        def count() -> Any:
+        def count(*, within: float) -> Any:
+            assert within == WITHIN, "a large store is not gone through for it"
             asked.append("stats")
             if len(asked) == 3:
                 message = "it is down"
                 raise StoreUnavailable(message)
-            return stats()
+            return stats(within=within)
 
         vars(manager)["stats"] = count
         live = Live(manager, clock)
@@ -144,9 +145,10 @@ def test_threads_that_collect_at_once_ask_the_store_once() -> None:
     with SessionManager("memory://", secret=KEY, namespace="at-once") as manager:
         stats = manager.stats
 
-        def count() -> Any:
+        def count(*, within: float) -> Any:
+            assert within == WITHIN, "a large store is not gone through for it"
             asked.append("stats")
-            return stats()
+            return stats(within=within)
 
         vars(manager)["stats"] = count
         live = Live(manager, FakeClock(1000.0))

@@ -151,7 +151,8 @@ class Visit(Exchange[AsyncSessionManager]):
         await asettle(self.front.manager, self.session, failed=failed)
 
     def sending(self, message: Message) -> Awaitable[None]:
-        """What the application sends, with the session's part in the message that starts the response."""
+        """What the application sends, with the session's part in the message that starts the response. What comes
+        after that one is the server's to send: no coroutine of ours is around it."""
         if self.guard is None and not self.answered:
             starts = not self.started and message["type"] in _STARTS
             return self._start(message) if starts else self.send(message)
@@ -215,7 +216,7 @@ class Visit(Exchange[AsyncSessionManager]):
 
 
 def _is_stream(start: Message) -> bool:
-    """Whether what starts here is open until somebody ends it."""
+    """Whether what starts here is open until somebody ends it, as `streams.is_open` has it."""
     if start["type"] == "websocket.accept":
         return True
     found = b""

@@ -136,8 +136,9 @@ class Interface(SessionInterface):
         """Before the view: the answer in its place."""
         if not self._checked:
             self._check(flask.current_app)
-        visit = self.visit(flask.request)
-        reply = visit and visit.guard(flask.request.environ)
+        request = _context().request
+        visit = self.visit(request)
+        reply = visit and visit.guard(request.environ)
         return as_response(reply) if reply else None
 
     def _check(self, app: flask.Flask) -> None:
@@ -158,24 +159,26 @@ class Interface(SessionInterface):
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         """Commit, before the response starts."""
         del session  # the visit's
+        context = _context()
         if flask_login.is_used(app):
-            flask_login.leave_out(app, flask.request, response)
-        if visit := self._own_visit():
+            flask_login.leave_out(app, context.request, response)
+        if visit := self._own_visit(context):
             visit.finish(response)
-        make_safe(flask.request.environ, response)
+        make_safe(context.request.environ, response)
 
     def teardown(self, _: BaseException | None) -> None:
         """The request is over."""
-        if visit := self._own_visit():
+        if visit := self._own_visit(_context()):
             visit.teardown()
 
-    def _own_visit(self) -> Visit | None:
+    def _own_visit(self, context: Any) -> Visit | None:
         """The request's, in the context that it began with: `copy_current_request_context` and a request within the
         request end before it does."""
-        visit = self.visit(flask.request)
-        return visit if visit is not None and visit.context() is _context() else None
+        visit = self.visit(context.request)
+        return visit if visit is not None and visit.context() is context else None
 
 
 def _context() -> Any:
+    """The current one, looked up once: each look through a proxy costs as much as a field of the session."""
     current: Any = request_ctx
     return current._get_current_object()  # noqa: SLF001 (as Flask's documentation of its proxies has it)

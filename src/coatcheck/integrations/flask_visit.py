@@ -209,4 +209,7 @@ def _tell(response: Response, told: Told) -> None:
         for name in {name for name, _ in response.headers if name.lower().endswith(CACHE_RULES)}:
             response.headers.remove(name)
         response.headers["Cache-Control"] = "no-store"
-    response.vary.update(told.vary.split(", "))
+    if any(name.lower() == "vary" for name, _ in response.headers):
+        response.vary.update(told.vary.split(", "))
+    else:
+        response.headers.add("Vary", told.vary)  # werkzeug's set of names costs as much as the session does

@@ -49,8 +49,8 @@ def instrument(
 
     `meter_provider` and `tracer_provider`: None, the application's global ones. `durations`: how long each call of
     the store takes, which is most of what telemetry costs. `live_sessions`: also how many sessions are alive, asked of
-    the store at most once a minute while the SDK collects; `Store.stats` may be slow. `enduser_id`: also the user's id,
-    on spans; it may be a name or an address, so ask whether you may.
+    the store at most once a minute while the SDK collects: a large Redis for about half a second, other stores count
+    all. `enduser_id`: also the user's id, on spans; it may be a name or an address, so ask whether you may.
 
     No metric has a handle, a user's id, a token or words of a caller's; no span has a token. Call it in the process
     that serves, after a fork. Raises `ConfigurationError` for a manager that is instrumented.

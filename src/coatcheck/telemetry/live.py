@@ -15,8 +15,8 @@ from ..manager import AsyncSessionManager, SessionManager
 from ..store import Stats
 from .names import AUTHENTICATED, NAMESPACE
 
-EVERY = 60.0
-"""Seconds: `stats` may be slow."""
+EVERY, WITHIN = 60.0, 0.5
+"""Seconds: between two looks at a store, and for which a large Redis is looked at, about; then it is an estimate."""
 
 
 class Live:
@@ -53,7 +53,7 @@ class Live:
     def _ask(self, manager: SessionManager | AsyncSessionManager) -> None:
         if isinstance(manager, SessionManager):
             try:
-                self._stats = manager.stats()
+                self._stats = manager.stats(within=WITHIN)
             except CoatcheckError:
                 self._stats = None  # a gap in the picture, not yesterday's number
 
@@ -94,7 +94,7 @@ class AsyncLive(Live):
 
     async def _told(self, manager: AsyncSessionManager) -> None:
         try:
-            self._stats = await manager.stats()
+            self._stats = await manager.stats(within=WITHIN)
         except CoatcheckError:
             self._stats = None
         self._answered = True
