@@ -24,18 +24,18 @@ def joined(pairs: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 _CONTENT = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 
 
-@lru_cache(256)  # the usual ones come with every request
-def _header(name: str) -> bytes:
-    """The name of a header as it was sent, in lower case: `HTTP_USER_AGENT`, `user-agent`."""
-    return name[5:].replace("_", "-").lower().encode("latin-1")
+@lru_cache(512)  # the usual ones come with every request
+def _header(name: str) -> bytes | None:
+    """The name of a header as it was sent, in lower case: `HTTP_USER_AGENT`, `user-agent`. None: it is no header."""
+    return name[5:].replace("_", "-").lower().encode("latin-1") if name.startswith("HTTP_") else None
 
 
 def environ_headers(environ: Mapping[str, object]) -> dict[bytes, bytes]:
     """The headers in a WSGI environ, or in Django's META."""
     headers = {
-        _header(name): str(value).encode("latin-1", "replace")
+        header: str(value).encode("latin-1", "replace")
         for name, value in environ.items()
-        if name.startswith("HTTP_")
+        if (header := _header(name)) is not None
     }
     for name, header in _CONTENT.items():
         if value := environ.get(name):
