@@ -34,9 +34,14 @@ def commit(visit: Exchange[SessionManager], session: Session, *, failed: bool) -
 
 async def acommit(visit: Exchange[AsyncSessionManager], session: Session, *, failed: bool) -> Commit:
     """As `commit`."""
-    manager = visit.front.manager
-    if manager.engine.idle(session):
+    if visit.front.manager.engine.idle(session):
         return KEEP
+    return await astore(visit, session, failed=failed)
+
+
+async def astore(visit: Exchange[AsyncSessionManager], session: Session, *, failed: bool) -> Commit:
+    """As `acommit`, of a session that is not idle: to find that out may take a look at all of its data."""
+    manager = visit.front.manager
     _check(visit, failed)
     try:
         return await to_its_end(manager.carry_out(manager.engine.commit(session, failed)))

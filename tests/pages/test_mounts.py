@@ -111,40 +111,39 @@ def test_in_a_script_that_is_not_written_in_latin_letters(kept: dict[str, Any]) 
     assert leads(browser.get(f"{at}/").text, quote(at))
 
 
+def site(app: Any, extension: Any, pages: Any, kept: dict[str, Any], at: str) -> Any:
+    """A client, who is signed in, of an application of Flask's kind."""
+    extension(app, **kept)
+    app.register_blueprint(pages(page(), "devices"), url_prefix=at)
+    browser = app.test_client()
+    log_in(browser, "ada")
+    return browser
+
+
 def flask_site(kept: dict[str, Any], at: str) -> Any:
-    """A Flask application, and a client of it who is signed in."""
+    """Flask's."""
     import flask
 
     from coatcheck.integrations.flask import Coatcheck
     from coatcheck.integrations.flask_pages import pages
 
-    app = flask.Flask(__name__)
-    Coatcheck(app, **kept)
-    app.register_blueprint(pages(page(), "devices"), url_prefix=at)
-    browser = app.test_client()
-    log_in(browser, "ada")
-    return browser
+    return site(flask.Flask(__name__), Coatcheck, pages, kept, at)
 
 
-async def quart_site(kept: dict[str, Any], at: str) -> Any:
-    """The same of Quart."""
+def quart_site(kept: dict[str, Any], at: str) -> Any:
+    """Quart's."""
     import quart
 
     from coatcheck.integrations.quart import Coatcheck
     from coatcheck.integrations.quart_pages import pages
 
-    app = quart.Quart(__name__)
-    Coatcheck(app, **kept)
-    app.register_blueprint(pages(page(), "devices"), url_prefix=at)
-    browser = app.test_client()
-    log_in(browser, "ada")
-    return browser
+    return site(quart.Quart(__name__), Coatcheck, pages, kept, at)
 
 
 async def test_below_a_part_of_the_path_that_varies(kept: dict[str, Any]) -> None:
     """A tenant's name, in Flask and in Quart."""
     assert leads(flask_site(kept, "/<tenant>/devices").get("/acme/devices/").text, "/acme/devices")
-    answer = await (await quart_site(kept, "/<tenant>/devices")).get("/acme/devices/")
+    answer = await quart_site(kept, "/<tenant>/devices").get("/acme/devices/")
     assert leads(await answer.get_data(as_text=True), "/acme/devices")
 
 
@@ -197,7 +196,7 @@ def test_a_body_without_a_length_is_not_read_by_flask(kept: dict[str, Any]) -> N
 
 async def test_a_body_that_goes_on_is_left_by_quart(kept: dict[str, Any]) -> None:
     """The page answers before all of it has come."""
-    browser = await quart_site(kept, "/devices")
+    browser = quart_site(kept, "/devices")
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     async with browser.request("/devices/", method="POST", headers=headers) as connection:
         for _ in range(2):

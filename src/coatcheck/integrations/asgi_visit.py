@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable
 
 from ..arrival import aarrive
 from ..csrf import SCAN_LIMIT, TokenScanner
-from ..departure import acommit, asettle, has_more, on_asyncio
+from ..departure import asettle, astore, has_more, on_asyncio
 from ..engine import KEEP
 from ..exchange import ANSWERED, CACHE_RULES, Exchange, Front, Told
 from ..incoming import joined
@@ -173,7 +173,7 @@ class Visit(Exchange[AsyncSessionManager]):
         self.gather()
         try:
             engine = self.front.manager.engine  # mostly nothing is to be done, and a coroutine to say so costs
-            result = KEEP if engine.idle(session) else await acommit(self, session, failed=self.failed)
+            result = KEEP if engine.idle(session) else await astore(self, session, failed=self.failed)
         except Exception as error:  # noqa: BLE001 (raised by `run`: frameworks garble what is raised through send)
             if not self.is_ours(error):
                 self.error = error
